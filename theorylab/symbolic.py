@@ -1,0 +1,88 @@
+"""From SymPy expressions to numbers: NumPy or CuPy arrays in double precision, mpmath at any precision.
+
+`sympy.lambdify` evaluates every branch of a Piecewise, so that a branch outside its domain warns or
+poisons the others; here each branch is evaluated only where its condition holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import mpmath
+import numpy as np
+import sympy as sp
+
+ArrayFunction = Callable[..., Any]
+
+
+def compile_expression(expr: sp.Expr, symbols: Sequence[sp.Symbol], module: str = "numpy") -> ArrayFunction:
+    """Return a function of broadcast arrays, in the order of `symbols`.
+
+    Parameters
+    ----------
+    expr
+        Real-valued expression; every free symbol must be in `symbols`.
+    module
+        "numpy" (SciPy supplies special functions) or "cupy".
+
+    Returns
+    -------
+    callable
+        Maps arrays (broadcast against each other) to an array of the broadcast shape.
+    """
+    unknown = expr.free_symbols - set(symbols)
+    if unknown:
+        raise ValueError(f"free symbols without a parameter: {sorted(map(str, unknown))}")
+    modules = ["scipy", "numpy"] if module == "numpy" else ["cupyx", "cupy"]
+    folded = sp.piecewise_fold(expr) if expr.has(sp.Piecewise) else expr
+    if isinstance(folded, sp.Piecewise):
+        branches = [
+            (sp.lambdify(symbols, value, modules, cse=True), sp.lambdify(symbols, condition, modules))
+            for value, condition in folded.args
+        ]
+    else:
+        branches = [(sp.lambdify(symbols, folded, modules, cse=True), lambda *_: True)]
+
+    def evaluate(*arrays: Any) -> Any:
+        if module == "numpy":
+            xp: Any = np
+        else:
+            import cupy as xp
+        args = xp.broadcast_arrays(*(xp.asarray(a, dtype=float) for a in arrays)) if arrays else []
+        shape = args[0].shape if args else ()
+        out = xp.full(shape, xp.nan)
+        left = xp.ones(shape, dtype=bool)
+        for value, condition in branches:
+            mask = left & xp.broadcast_to(xp.asarray(condition(*args), dtype=bool), shape)
+            if bool(xp.any(mask)):
+                out[mask] = value(*(a[mask] for a in args))
+                left &= ~mask
+        return out
+
+    return evaluate
+
+
+def high_precision(expr: sp.Expr, values: Mapping[sp.Symbol, Any], digits: int = 50) -> mpmath.mpf:
+    """Evaluate `expr` at exact rational images of `values` to `digits` significant digits.
+
+    Doubles are taken at their exact binary value, so that the result is a referee for a double-precision
+    evaluation at the same point. Unevaluated integrals, sums and limits are computed numerically.
+    """
+    exact = {s: exact_number(v) for s, v in values.items()}
+    # xreplace, not subs: subs simplifies as it goes, and may divide by an exact zero inside an unused branch.
+    number = sp.N(expr.xreplace(exact).doit(), digits)
+    if not number.is_number:
+        raise ValueError(f"{expr} does not evaluate to a number at {dict(values)}")
+    with mpmath.workdps(digits):
+        real, imaginary = (mpmath.mpf(str(sp.N(part, digits))) for part in number.as_real_imag())
+        if abs(imaginary) > mpmath.mpf(10) ** (-digits // 2) * (1 + abs(real)):
+            raise ValueError(f"{expr} is not real at {dict(values)}: {number}")
+        return real
+
+
+def exact_number(value: Any) -> sp.Basic:
+    """SymPy number equal to the double or integer `value`."""
+    if isinstance(value, sp.Basic):
+        return value
+    return sp.Integer(int(value)) if float(value).is_integer() else sp.Rational(float(value))
