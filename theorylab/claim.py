@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from theorylab.errors import DesignError, UnknownNameError
-from theorylab.parameters import Parameter, Space
+from theorylab.parameters import Observed, Parameter, Space
 from theorylab.prediction import ClosedForm, Numerical, Prediction, Value
 from theorylab.simulation import Samples, Simulation, as_simulation
 
@@ -144,6 +144,8 @@ class Claim:
         claims get the first three from the theory and the claim function.
     notes
         What was learned: finite-size coefficients, corrections of the literature.
+    origin
+        File that defines the claim, when it is outside any installed package; workers load it from there.
     """
 
     prediction: Prediction
@@ -158,11 +160,17 @@ class Claim:
     source: Source | None = None
     expected: Status = "holds"
     notes: str = ""
+    origin: str | None = None
 
     @cached_property
     def space(self) -> Space:
         """All parameters: the prediction's and the simulation's own."""
         return self.prediction.space | Space(self.parameters)
+
+    @cached_property
+    def settable(self) -> Space:
+        """The parameters that a user sets: all but the observed ones."""
+        return self.space.only([p.name for p in self.space.parameters if not isinstance(p.domain, Observed)])
 
     @cached_property
     def simulator(self) -> Simulation:
@@ -177,10 +185,14 @@ class Claim:
             raise UnknownNameError("budget", name, list(self.budgets))
         return self.budgets[name]
 
-    def point(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Validated parameters of one point as plain Python numbers (arrays stay arrays)."""
-        arrays = self.space.validate(values)
-        return {k: _plain(self.space[k], v) for k, v in arrays.items()}
+    def point(self, values: Mapping[str, Any], without: str | None = None) -> dict[str, Any]:
+        """Validated parameters of one point as plain Python numbers (arrays stay arrays).
+
+        What a simulation observes is not part of a point, nor is the parameter `without` (the argument of a law,
+        the variable of a bound).
+        """
+        space = self.settable.only([n for n in self.settable.names if n != without])
+        return space.plain(values)
 
     def with_identity(self, name: str, statement: str, source: Source | None, expected: Status, notes: str) -> Claim:
         """A copy that knows where it belongs."""
@@ -220,13 +232,3 @@ class Claim:
         from theorylab.sweep import sweep
 
         return sweep(self, trials=trials, **parameters)
-
-
-def _plain(parameter: Parameter, value: np.ndarray) -> Any:
-    from theorylab.parameters import Choices, Integers
-
-    if value.ndim:
-        return value
-    if isinstance(parameter.domain, Choices):
-        return str(value)
-    return int(value) if isinstance(parameter.domain, Integers) else float(value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -150,6 +150,10 @@ class Parameter:
             raise DomainError(f"{self.name} = {bad:g} is outside its domain {self.domain} ({self.meaning})")
         return array
 
+    def scalar(self, value: np.ndarray) -> Any:
+        """A zero-dimensional array as the Python number or string that it stands for."""
+        return int(value) if isinstance(self.domain, Integers) else value.item()
+
 
 @dataclass(frozen=True)
 class Constraint:
@@ -207,6 +211,12 @@ class Space:
         more = [c for c in other.constraints if c not in self.constraints]
         return Space((*self.parameters, *extra), (*self.constraints, *more))
 
+    def only(self, names: Collection[str]) -> Space:
+        """The parameters in `names`, with the constraints that bind no others."""
+        kept = [p for p in self.parameters if p.name in names]
+        inside = [c for c in self.constraints if {str(s) for s in c.condition.free_symbols} <= set(names)]
+        return Space(kept, inside)
+
     def complete(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Fill in defaults; raise when a name is unknown or a required value is missing."""
         for name in values:
@@ -232,6 +242,10 @@ class Space:
                 got = ", ".join(f"{k} = {v:g}" for k, v in at.items())
                 raise DomainError(f"{got} violates {_plain(c.condition)}: {c.why}")
         return arrays
+
+    def plain(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Validated values as Python numbers and strings (int for integers); arrays stay arrays."""
+        return {k: v if v.ndim else self[k].scalar(v) for k, v in self.validate(values).items()}
 
 
 def _plain(condition: sp.Basic) -> str:

@@ -1,0 +1,1 @@
+"""Theories turned on a user's own data: each module registers `Application` objects."""

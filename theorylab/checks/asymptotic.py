@@ -1,0 +1,140 @@
+"""E[X_N] -> f as N grows, with a stated rate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from theorylab.checks.base import (
+    Cell,
+    Check,
+    Level,
+    Scale,
+    compare_means,
+    describe,
+    points_of,
+    scale_of,
+    size_groups,
+    with_sizes,
+)
+from theorylab.checks.expectation import residuals
+from theorylab.checks.fits import fit, power_design
+from theorylab.claim import Budget, Claim
+from theorylab.inference import means, tails
+from theorylab.prediction import Prediction
+from theorylab.simulation import Samples
+from theorylab.verdict import Finding
+
+
+@dataclass(frozen=True)
+class Asymptotic(Check):
+    """The mean tends to the prediction, and the difference vanishes like N^-rate.
+
+    Over at least four sizes E[X_N] - f(N) is fitted by `limit + c N^-rate` (+ further orders). The limit is a
+    linear combination of independent means, so that its interval needs no bootstrap; it must lie inside the
+    margin. The residuals must fit, and where a finite-size term is seen at all its freely fitted rate must be
+    within `rate_tolerance` of the stated one. A single size confirms nothing about an asymptotic formula.
+
+    Parameters
+    ----------
+    size
+        Parameter that grows; the budget gives its values.
+    rate
+        Power of the leading correction.
+    order
+        How many powers (rate, 2 rate, ...) are fitted.
+    rate_tolerance
+        How far the fitted rate may be from the stated one: higher orders shift it at finite sizes.
+    """
+
+    kind: ClassVar[str] = "asymptotic"
+    size: str = "n"
+    rate: float = 1.0
+    observable: str = "value"
+    given: tuple[str, ...] = ()
+    scale: Scale = "relative"
+    order: int = 1
+    rate_tolerance: float = 0.3
+
+    def statement(self) -> str:
+        """The requirement in one line."""
+        return (
+            f"E[{self.observable}] -> f as {self.size} grows, like {self.size}^-{self.rate:g}: "
+            f"the extrapolated limit lies inside the margin ({self.scale}) and the rate is compatible"
+        )
+
+    def cells(self, claim: Claim, budget: Budget) -> list[Cell]:
+        """Every point at every size."""
+        return with_sizes(claim, budget, self.size)
+
+    def groups(self, claim: Claim, budget: Budget, cells: Sequence[Cell]) -> list[tuple[int, ...]]:
+        """The sizes of one point."""
+        return size_groups(len(points_of(claim, budget)), len(cells))
+
+    def assess(
+        self, claim: Claim, prediction: Prediction, budget: Budget, cells: Sequence[Cell], samples: Sequence[Samples],
+        level: Level,
+    ) -> Finding:
+        """Extrapolate the difference from a prediction to infinite size."""
+        n = [float(c.params[self.size]) for c in cells]
+        parts = [residuals(self.observable, self.given, prediction, c, s) for c, s in zip(cells, samples)]
+        moments = [means.Moments.of(r) for r, _, _ in parts]
+        difference = np.array([m.mean for m in moments])
+        error = np.array([np.sqrt(m.variance / m.n) for m in moments])
+        exponents = [-k * self.rate for k in range(self.order + 1)]
+        fitted = fit(power_design(n, exponents), difference, error)
+        limit = means.combination(list(fitted.rows[0]), moments)
+        leading = means.combination(list(fitted.rows[1] * max(n) ** self.rate), moments)
+        value = parts[-1][1]
+        c_low, c_high = leading.interval(level.alpha)
+        sd = float(leading.error)
+        notes = [f"coefficient of {self.size}^-{self.rate:g}: {float(leading.value):.4g} +- {sd:.2g} (1 s.e.)"]
+        rate_ok = True
+        if self.order == 1 and not c_low <= 0.0 <= c_high:
+            low, high = _rate_interval(np.array(n), difference, error, level.z)
+            notes.append(f"fitted rate in [{low:.2f}, {high:.2f}]")
+            rate_ok = low - self.rate_tolerance <= self.rate <= high + self.rate_tolerance
+        trust = next((t for r, _, _ in parts if (t := tails.distrust(r, level.z))), None)
+        finding = compare_means(
+            where=f"{_fixed(cells[-1], self.size)}; {self.size} = {n[0]:g}..{n[-1]:g}",
+            difference=limit,
+            value=value,
+            error=parts[-1][2],
+            scale=scale_of(self.scale, value, claim.name),
+            budget=budget,
+            level=level,
+            notes=notes,
+            distrust=trust,
+        )
+        if finding.status == "holds" and not rate_ok:
+            return finding.undecided("the limit agrees but the rate does not: sizes too small, or another rate")
+        if finding.status != "inconclusive" and (tension := fitted.tension(level.alpha)):
+            return finding.undecided(tension)
+        return finding
+
+    def separation(
+        self, claim: Claim, mutant: Prediction, budget: Budget, cells: Sequence[Cell], samples: Sequence[Samples]
+    ) -> float:
+        """Largest distance of a mutant from the prediction at the largest size of each point."""
+        distance = 0.0
+        for group in self.groups(claim, budget, cells):
+            cell, sample = cells[group[-1]], samples[group[-1]]
+            _, right, _ = residuals(self.observable, self.given, claim.prediction, cell, sample)
+            _, wrong, _ = residuals(self.observable, self.given, mutant, cell, sample)
+            distance = max(distance, float(np.max(np.abs(wrong - right) / scale_of(self.scale, right, claim.name))))
+        return distance
+
+
+def _rate_interval(n: np.ndarray, difference: np.ndarray, error: np.ndarray, z: float) -> tuple[float, float]:
+    """Profile interval of rho in difference = limit + c N^-rho, over 0.05 to 6."""
+    rates = np.geomspace(0.05, 6.0, 120)
+    chi = np.array([fit(power_design(n, [0.0, -r]), difference, error).residual for r in rates])
+    inside = rates[chi <= chi.min() + z**2]
+    return float(inside.min()), float(inside.max())
+
+
+def _fixed(cell: Cell, size: str) -> str:
+    return describe({k: v for k, v in cell.params.items() if k != size})

@@ -1,0 +1,87 @@
+"""E[X] = f exactly, at finite size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from theorylab.checks.base import Cell, Check, Level, Scale, compare_means, observable, predict, scale_of
+from theorylab.claim import Budget, Claim
+from theorylab.inference import means, tails
+from theorylab.prediction import Prediction
+from theorylab.simulation import Samples
+from theorylab.verdict import Finding
+
+
+@dataclass(frozen=True)
+class Expectation(Check):
+    """The mean of an observable equals the prediction at each point.
+
+    Parameters
+    ----------
+    observable
+        Which output of the simulation; it may be a vector, then every component is tested.
+    given
+        Observables that the prediction takes as parameters (a conditional prediction): E[X - f(given)] = 0.
+    scale
+        What a margin of 1 means: "relative" to the prediction, "absolute", or relative to the "peak" of the
+        prediction over the components.
+    """
+
+    kind: ClassVar[str] = "expectation"
+    observable: str = "value"
+    given: tuple[str, ...] = ()
+    scale: Scale = "relative"
+
+    def statement(self) -> str:
+        """The requirement in one line."""
+        return f"E[{self.observable}] = f: the interval of the difference lies inside the margin ({self.scale})"
+
+    def groups(self, claim: Claim, budget: Budget, cells: Sequence[Cell]) -> list[tuple[int, ...]]:
+        """Every cell decides by itself."""
+        return [(i,) for i in range(len(cells))]
+
+    def assess(
+        self, claim: Claim, prediction: Prediction, budget: Budget, cells: Sequence[Cell], samples: Sequence[Samples],
+        level: Level,
+    ) -> Finding:
+        """Compare the mean at one point with a prediction."""
+        (cell,), (sample,) = cells, samples
+        residual, value, error = residuals(self.observable, self.given, prediction, cell, sample)
+        difference = means.mean(residual)
+        return compare_means(
+            where=str(cell),
+            difference=difference,
+            value=value,
+            error=error,
+            scale=scale_of(self.scale, value, claim.name),
+            budget=budget,
+            level=level,
+            distrust=tails.distrust(residual, level.z),
+        )
+
+    def separation(
+        self, claim: Claim, mutant: Prediction, budget: Budget, cells: Sequence[Cell], samples: Sequence[Samples]
+    ) -> float:
+        """Largest distance of a mutant from the prediction over the points."""
+        distance = 0.0
+        for cell, sample in zip(cells, samples):
+            _, right, _ = residuals(self.observable, self.given, claim.prediction, cell, sample)
+            _, wrong, _ = residuals(self.observable, self.given, mutant, cell, sample)
+            distance = max(distance, float(np.max(np.abs(wrong - right) / scale_of(self.scale, right, claim.name))))
+        return distance
+
+
+def residuals(
+    name: str, given: Sequence[str], prediction: Prediction, cell: Cell, sample: Samples
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Observable minus prediction per trial, with the (mean) prediction and its largest error."""
+    x = observable(sample, name)
+    if not given:
+        value, error = predict(prediction, cell.params)
+        return x - value, value, error
+    values, errors = predict(prediction, cell.params, {g: observable(sample, g) for g in given})
+    return x - values, np.asarray(values.mean(axis=0)), np.asarray(errors.max(axis=0))

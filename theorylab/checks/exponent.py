@@ -1,0 +1,115 @@
+"""E[X] ~ N^e."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+
+from theorylab.checks.base import (
+    Cell,
+    Check,
+    Level,
+    compare_means,
+    describe,
+    observable,
+    points_of,
+    predict,
+    size_groups,
+    with_sizes,
+)
+from theorylab.checks.fits import fit, power_design
+from theorylab.claim import Budget, Claim
+from theorylab.errors import DesignError
+from theorylab.inference import means, tails
+from theorylab.prediction import Prediction
+from theorylab.simulation import Samples
+from theorylab.verdict import Finding
+
+
+@dataclass(frozen=True)
+class Exponent(Check):
+    """The mean grows or falls as a power of the size, and the prediction is that power (with its sign).
+
+    The slope of log E[X] against log N is fitted by weighted least squares, with a term N^drift for the
+    approach to the power law where one is stated. By the delta method the slope is a linear combination of
+    independent means. The margin is absolute.
+
+    Parameters
+    ----------
+    size
+        The parameter in which the power law holds; the budget gives its values.
+    drift
+        Power of the correction to log E[X]: negative for a law that holds at large sizes, positive for one that
+        holds at small ones; None for a pure power law.
+    """
+
+    kind: ClassVar[str] = "exponent"
+    size: str = "n"
+    observable: str = "value"
+    drift: float | None = None
+
+    def statement(self) -> str:
+        """The requirement in one line."""
+        return (
+            f"E[{self.observable}] ~ {self.size}^f: the fitted log-slope, corrected for drift, "
+            "lies inside the margin (absolute)"
+        )
+
+    def cells(self, claim: Claim, budget: Budget) -> list[Cell]:
+        """Every point at every size."""
+        return with_sizes(claim, budget, self.size)
+
+    def groups(self, claim: Claim, budget: Budget, cells: Sequence[Cell]) -> list[tuple[int, ...]]:
+        """The sizes of one point."""
+        return size_groups(len(points_of(claim, budget)), len(cells))
+
+    def assess(
+        self, claim: Claim, prediction: Prediction, budget: Budget, cells: Sequence[Cell], samples: Sequence[Samples],
+        level: Level,
+    ) -> Finding:
+        """Compare the log-slope with a predicted exponent."""
+        n = np.array([float(c.params[self.size]) for c in cells])
+        x = [observable(s, self.observable) for s in samples]
+        moments = [means.Moments.of(s) for s in x]
+        mean = np.array([m.mean for m in moments])
+        if np.any(mean <= 0):
+            raise DesignError(f"claim {claim.name}: a power law needs positive means, found {mean.min():g}")
+        relative = np.array([np.sqrt(m.variance / m.n) for m in moments]) / mean
+        design = np.stack([np.ones_like(n), np.log(n / n.max())], axis=1)
+        if self.drift is not None:
+            # Scaled to be of order one where it is largest.
+            column = power_design(n if self.drift > 0 else 1.0 / n, [abs(self.drift)])
+            design = np.concatenate([design, column], axis=1)
+        fitted = fit(design, np.log(mean), relative)
+        slope = float(fitted.rows[1] @ np.log(mean))
+        value, error = predict(prediction, cells[-1].params)
+        # Delta method: log mean = log mu + (mean - mu)/mu.
+        linear = means.combination(list(fitted.rows[1] / mean), moments)
+        local = np.diff(np.log(mean)) / np.diff(np.log(n))
+        trust = next((t for s in x if (t := tails.distrust(s, level.z))), None)
+        finding = compare_means(
+            where=f"{describe({k: v for k, v in cells[-1].params.items() if k != self.size})}; "
+            f"{self.size} = {n[0]:g}..{n[-1]:g}",
+            difference=replace(linear, value=np.asarray(slope - value)),
+            value=value,
+            error=error,
+            scale=np.ones_like(value),
+            budget=budget,
+            level=level,
+            notes=[f"local slopes {', '.join(f'{s:.3f}' for s in local)}"],
+            distrust=trust,
+        )
+        if finding.status != "inconclusive" and (tension := fitted.tension(level.alpha)):
+            return finding.undecided(tension)
+        return finding
+
+    def separation(
+        self, claim: Claim, mutant: Prediction, budget: Budget, cells: Sequence[Cell], samples: Sequence[Samples]
+    ) -> float:
+        """Largest difference of a mutant's exponent from the predicted one."""
+        return max(
+            float(np.max(np.abs(predict(mutant, c.params)[0] - predict(claim.prediction, c.params)[0]))) for c in cells
+        )

@@ -1,0 +1,91 @@
+"""X has this distribution."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from theorylab.checks.base import Cell, Check, Level, decide, observable, points_of, predict
+from theorylab.claim import Budget, Claim
+from theorylab.inference import laws
+from theorylab.prediction import Prediction
+from theorylab.simulation import Samples
+from theorylab.verdict import Finding
+
+
+@dataclass(frozen=True)
+class Law(Check):
+    """The distribution function of an observable is the prediction, in sup-distance.
+
+    An observable[trials] is an independent sample: the Dvoretzky-Kiefer-Wolfowitz band with Massart's constant
+    bounds the distance. An observable[trials, m] is m dependent values a trial, such as the eigenvalues of a
+    matrix: the trial is the unit of replication and the *expected* spectral distribution is compared.
+
+    Parameters
+    ----------
+    variable
+        The parameter of the prediction that is the argument of the distribution function.
+    """
+
+    kind: ClassVar[str] = "law"
+    variable: str = "x"
+    observable: str = "value"
+
+    def statement(self) -> str:
+        """The requirement in one line."""
+        return f"the CDF of {self.observable} is f({self.variable}): the sup-distance lies inside the margin"
+
+    def groups(self, claim: Claim, budget: Budget, cells: Sequence[Cell]) -> list[tuple[int, ...]]:
+        """Every cell decides by itself."""
+        return [(i,) for i in range(len(cells))]
+
+    def cells(self, claim: Claim, budget: Budget) -> list[Cell]:
+        """The points; the variable belongs to the observable."""
+        return [Cell(claim.point(p, without=self.variable)) for p in points_of(claim, budget)]
+
+    def _cdf(self, prediction: Prediction, cell: Cell) -> laws.Cdf:
+        return lambda x: predict(prediction, {**cell.params, self.variable: x})[0]
+
+    def assess(
+        self, claim: Claim, prediction: Prediction, budget: Budget, cells: Sequence[Cell], samples: Sequence[Samples],
+        level: Level,
+    ) -> Finding:
+        """Bound the sup-distance between the sampled and a predicted distribution."""
+        (cell,), (sample,) = cells, samples
+        x = observable(sample, self.observable)
+        cdf = self._cdf(prediction, cell)
+        if x.ndim == 1:
+            estimate, where = laws.distance(x, cdf)
+            radius = laws.dkw_radius(x.size, level.alpha)
+            interval = (max(0.0, estimate - radius), min(1.0, estimate + radius))
+        else:
+            estimate, interval, where = laws.ensemble_distance(x, cdf, level.alpha)
+        _, error = predict(prediction, {**cell.params, self.variable: np.asarray(where)})
+        low, high = interval[0] - float(error), interval[1] + float(error)
+        return Finding(
+            where=str(cell),
+            status=decide(low, high, budget.margin),
+            estimate=estimate,
+            interval=interval,
+            predicted=0.0,
+            prediction_error=float(error),
+            discrepancy=(low, high),
+            margin=budget.margin,
+            detectable=(high - low) / 2.0 * float(np.sqrt(level.spent)),
+            notes=(f"largest distance at {self.variable} = {where:.5g}",),
+        )
+
+    def separation(
+        self, claim: Claim, mutant: Prediction, budget: Budget, cells: Sequence[Cell], samples: Sequence[Samples]
+    ) -> float:
+        """Largest sup-distance of a mutant from the prediction over the sampled values."""
+        distance = 0.0
+        for cell, sample in zip(cells, samples):
+            x = np.sort(observable(sample, self.observable), axis=None)
+            x = x[:: max(1, x.size // 2000)]
+            gap = self._cdf(claim.prediction, cell)(x) - self._cdf(mutant, cell)(x)
+            distance = max(distance, float(np.max(np.abs(gap))))
+        return distance

@@ -1,0 +1,278 @@
+"""Diagnosis of an installation: what verification needs, what is there, and how to mend what is not."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+GIB = 2**30
+# The most that one `standard` verification may use, and room for the blocks that it stores.
+NEEDED_MEMORY = 4 * GIB
+NEEDED_DISK = 1 * GIB
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Parameters
+    ----------
+    name
+        What was looked at.
+    ok
+        Whether it is as it should be. Something optional that is absent is as it should be.
+    detail
+        What was found.
+    mend
+        What to do about it; for an optional part that is absent, how to get it. Empty when there is nothing to do.
+    """
+
+    name: str
+    ok: bool
+    detail: str
+    mend: str = ""
+
+
+def diagnose() -> list[Finding]:
+    """Look at everything; a probe that itself breaks is a finding, never an exception."""
+    probes: dict[str, Callable[[], Iterator[Finding]]] = {
+        "Python": _python,
+        "dependencies": _dependencies,
+        "BLAS threads": _blas,
+        "numba compiler": _numba,
+        "cupy": _cupy,
+        "distributed": _distributed,
+        "store": _store,
+        "memory": _memory,
+        "disk": _disk,
+        "cores": _cores,
+    }
+    findings: list[Finding] = []
+    for name, probe in probes.items():
+        try:
+            findings.extend(probe())
+        except Exception as error:
+            text = " ".join(str(error).split()) or type(error).__name__
+            findings.append(
+                Finding(
+                    name, False, f"cannot be examined: {text}", "reinstall theorylab in a new environment"
+                )
+            )
+    return findings
+
+
+def _python() -> Iterator[Finding]:
+    from importlib.metadata import metadata
+
+    least = metadata("theorylab")["Requires-Python"] or ""
+    found = "{}.{}.{}".format(*sys.version_info)
+    ok = _release(found) >= _release(least)
+    yield Finding("Python", ok, f"{found} ({sys.executable})", "" if ok else f"install Python {least}")
+
+
+def _dependencies() -> Iterator[Finding]:
+    from importlib.metadata import PackageNotFoundError, requires, version
+
+    for requirement in requires("theorylab") or []:
+        declared = re.fullmatch(r"([\w.-]+)\s*(?:>=\s*([\d.]+))?[^;]*", requirement)
+        if declared is None:
+            # A requirement with a marker belongs to an extra.
+            continue
+        name, least = declared.group(1), declared.group(2) or "0"
+        mend = f"pip install '{name}>={least}'"
+        try:
+            found = version(name)
+        except PackageNotFoundError:
+            yield Finding(name, False, f"not installed, {least} or newer needed", mend)
+            continue
+        ok = _release(found) >= _release(least)
+        yield Finding(name, ok, found if ok else f"{found}, {least} or newer needed", "" if ok else mend)
+
+
+def _blas() -> Iterator[Finding]:
+    import numpy as np
+    from threadpoolctl import threadpool_info
+
+    np.ones((2, 2)) @ np.ones((2, 2))
+    pools = [p for p in threadpool_info() if p["user_api"] == "blas"]
+    if not pools:
+        yield Finding(
+            "BLAS threads",
+            True,
+            "no BLAS whose threads can be limited from here",
+            "if several jobs are slower than one, set OMP_NUM_THREADS=1 and VECLIB_MAXIMUM_THREADS=1",
+        )
+        return
+    libraries = sorted(
+        {f"{p['internal_api']} {p['version'] or ''}".strip() + f", {p['num_threads']} threads" for p in pools}
+    )
+    yield Finding("BLAS threads", True, "; ".join(libraries) + "; each worker process is limited to one")
+
+
+def _numba() -> Iterator[Finding]:
+    import numba
+
+    @numba.njit
+    def sum_to(n):  # type: ignore[no-untyped-def]
+        total = 0
+        for i in range(n + 1):
+            total += i
+        return total
+
+    if numba.config.DISABLE_JIT:
+        yield Finding(
+            "numba compiler", False, "switched off: simulations are very slow", "unset NUMBA_DISABLE_JIT"
+        )
+        return
+    right = sum_to(100) == 5050
+    detail = "works" if right else "compiled a sum that comes out wrong"
+    yield Finding("numba compiler", right, detail, "" if right else "pip install --force-reinstall numba")
+
+
+def _cupy() -> Iterator[Finding]:
+    from importlib.util import find_spec
+
+    extras = "pip install 'theorylab[cuda12]' (or [cuda13])"
+    if find_spec("cupy") is None:
+        yield Finding("cupy", True, "not installed: the backends are numpy and numba", f"for a GPU: {extras}")
+        return
+    try:
+        import cupy
+
+        devices = [
+            cupy.cuda.runtime.getDeviceProperties(i)["name"].decode()
+            for i in range(cupy.cuda.runtime.getDeviceCount())
+        ]
+        total = int(cupy.arange(101).sum())
+    except Exception as error:
+        text = " ".join(str(error).split())
+        yield Finding(
+            "cupy",
+            False,
+            f"installed, but no GPU can be used: {text}",
+            f"install a driver that fits, or {extras}",
+        )
+        return
+    right = bool(devices) and total == 5050
+    mend = "" if right else "check the GPU's driver"
+    yield Finding("cupy", right, f"{cupy.__version__} on {', '.join(devices) or 'no device'}", mend)
+
+
+def _distributed() -> Iterator[Finding]:
+    from importlib.metadata import version
+    from importlib.util import find_spec
+
+    if find_spec("distributed") is None:
+        yield Finding(
+            "distributed",
+            True,
+            "not installed: one machine only",
+            "for a cluster: pip install 'theorylab[distributed]'",
+        )
+    else:
+        yield Finding("distributed", True, version("distributed"))
+
+
+def _store() -> Iterator[Finding]:
+    from theorylab.errors import StoreError
+    from theorylab.store import Store, default_path
+
+    path = default_path()
+    if path.exists():
+        try:
+            with Store(path) as store:
+                yield Finding("store", True, f"{path}: {len(store)} blocks, sound")
+        except StoreError as error:
+            yield Finding(
+                "store",
+                False,
+                str(error),
+                "move the file away, or name another with THEORYLAB_STORE or --store",
+            )
+        return
+    folder = _existing(path)
+    if folder.is_dir() and os.access(folder, os.W_OK | os.X_OK):
+        yield Finding("store", True, f"{path}: made when first needed")
+    else:
+        mend = "name another file with THEORYLAB_STORE or --store"
+        yield Finding(
+            "store", False, f"{path} cannot be made: {folder} is not a folder that you may write to", mend
+        )
+
+
+def _memory() -> Iterator[Finding]:
+    free = _free_memory()
+    if free is None:
+        yield Finding("memory", True, "the system does not say how much is free")
+        return
+    ok = free >= NEEDED_MEMORY
+    mend = (
+        ""
+        if ok
+        else f"standard budgets use up to {NEEDED_MEMORY // GIB} GiB a claim: use fewer jobs, or a quick budget"
+    )
+    yield Finding("memory", ok, f"{free / GIB:.1f} GiB free", mend)
+
+
+def _disk() -> Iterator[Finding]:
+    from theorylab.store import default_path
+
+    folder = _existing(default_path())
+    free = shutil.disk_usage(folder).free
+    ok = free >= NEEDED_DISK
+    yield Finding(
+        "disk",
+        ok,
+        f"{free / GIB:.1f} GiB free at {folder}",
+        "" if ok else "free room, or keep the store elsewhere",
+    )
+
+
+def _cores() -> Iterator[Finding]:
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = _control_group("cpu.max").split()
+    share = int(quota[0]) / int(quota[1]) if len(quota) == 2 and quota[0].isdigit() else usable
+    if share < usable:
+        jobs = max(1, int(share))
+        yield Finding(
+            "cores", True, f"{usable} seen, {share:g} granted by the control group", f"use --jobs {jobs}"
+        )
+    else:
+        yield Finding("cores", True, f"{usable} usable")
+
+
+def _release(version: str) -> tuple[int, ...]:
+    # The release part of a version or of a lower bound: "2.4.6rc1" and ">=2.4.6" are (2, 4, 6).
+    number = re.search(r"\d+(\.\d+)*", version)
+    return tuple(int(part) for part in number.group().split(".")) if number else (0,)
+
+
+def _existing(path: Path) -> Path:
+    return next(p for p in [path, *path.absolute().parents] if p.exists())
+
+
+def _free_memory() -> int | None:
+    """Bytes that can still be used: the machine's, or less where a control group sets a limit; None if unknown."""
+    free: list[int] = []
+    system = Path("/proc/meminfo")
+    if system.exists() and (available := re.search(r"MemAvailable:\s*(\d+) kB", system.read_text())):
+        free.append(int(available.group(1)) * 1024)
+    elif "SC_PHYS_PAGES" in getattr(os, "sysconf_names", {}):
+        free.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    limit = _control_group("memory.max")
+    if limit.isdigit():
+        # File pages that can be dropped at once are counted as used by the kernel, but are free to us.
+        droppable = re.search(r"^inactive_file (\d+)$", _control_group("memory.stat"), re.MULTILINE)
+        used = int(_control_group("memory.current")) - (int(droppable.group(1)) if droppable else 0)
+        free.append(int(limit) - used)
+    return min(free, default=None)
+
+
+def _control_group(file: str) -> str:
+    path = Path("/sys/fs/cgroup") / file
+    return path.read_text().strip() if path.exists() else ""

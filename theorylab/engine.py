@@ -1,0 +1,242 @@
+"""Verification: sample until every finding is decided and every mutant rejected, or the budget ends."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from theorylab.behaviour import behaves_as
+from theorylab.checks.base import Cell, Level
+from theorylab.claim import Budget, Claim, Status
+from theorylab.errors import DesignError
+from theorylab.inference.levels import CLAIM_LEVEL, looks
+from theorylab.prediction import Prediction
+from theorylab.sampler import Progress, Sampler
+from theorylab.simulation import Samples
+from theorylab.verdict import Finding, Verdict, versions
+
+if TYPE_CHECKING:
+    from theorylab.store import Store
+
+# A claim's margin is at most this fraction of the distance to its nearest mutant.
+MUTANT_DISTANCE = 3.0
+
+
+def verify(
+    claim: Claim | str,
+    budget: str = "quick",
+    *,
+    seed: int = 0,
+    backend: str = "auto",
+    store: Store | None = None,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+    level: float = CLAIM_LEVEL,
+) -> Verdict:
+    """Verify a claim.
+
+    Parameters
+    ----------
+    claim
+        A `Claim`, or the name of a registered one.
+    budget
+        "quick", "standard" or "paper", or another that the claim defines.
+    seed
+        Names the random numbers; the same seed gives the same verdict, bit for bit.
+    backend
+        "auto", "numpy", "numba" or "cupy".
+    store
+        Where finished blocks are kept and found again; nothing is kept when None.
+    executor
+        Any `concurrent.futures.Executor`; blocks are computed here, one after the other, when None.
+    progress
+        Called with (blocks finished, blocks planned) as blocks finish.
+    level
+        Chance of a false `holds` or a false `fails` of this claim.
+
+    Returns
+    -------
+    Verdict
+
+    Raises
+    ------
+    UsageError
+        When the claim, budget or backend does not exist, or a parameter is outside its domain.
+    DesignError
+        When the claim cannot be tested as written, such as a margin too wide for its mutants.
+    """
+    if isinstance(claim, str):
+        from theorylab.registry import claim as find
+
+        claim = find(claim)
+    run = _Run(claim, budget, claim.budget(budget), seed, level)
+    if claim.check.sampled:
+        run.sampler = Sampler(claim, seed, backend, store, executor, progress)
+    return run.verdict()
+
+
+@dataclass
+class _Group:
+    """Cells that give one finding together, and how far they have been sampled."""
+
+    cells: tuple[int, ...]
+    look: int = -1
+    finding: Finding | None = None
+
+    @property
+    def decided(self) -> bool:
+        return self.finding is not None and self.finding.status != "inconclusive"
+
+
+@dataclass
+class _Run:
+    claim: Claim
+    budget_name: str
+    budget: Budget
+    seed: int
+    level: float
+    sampler: Sampler | None = None
+    rejected: dict[str, bool] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def verdict(self) -> Verdict:
+        start = time.perf_counter()
+        check, claim, budget = self.claim.check, self.claim, self.budget
+        cells = check.cells(claim, budget)
+        groups = [_Group(g) for g in check.groups(claim, budget, cells)]
+        schedule = looks(budget.trials, budget.block_trials) if self.sampler else [budget.trials]
+        samples: list[Samples] = [{} for _ in cells]
+        mutants = {m.name: m.prediction(claim.prediction) for m in claim.mutants}
+        self.rejected = dict.fromkeys(mutants, False)
+        separated = False
+        while waiting := self._waiting(groups, len(schedule)):
+            if self.sampler:
+                wanted = {c: schedule[g.look + 1] for g in waiting for c in g.cells}
+                for c, drawn in self.sampler.draw(cells, wanted, budget.block_trials).items():
+                    samples[c] = drawn
+            for group in waiting:
+                group.look += 1
+                level = self._level(schedule, group.look, len(groups))
+                if not group.decided:
+                    group.finding = self._assess(claim.prediction, cells, samples, group, level)
+            if not separated:
+                self._demand_separation(mutants, cells, samples)
+                separated = True
+            self._reject(mutants, cells, samples, groups, schedule)
+            if any(g.finding is not None and g.finding.status == "fails" for g in groups):
+                break
+            if self._underpowered(waiting, schedule):
+                break
+        findings = tuple(g.finding for g in groups if g.finding is not None)
+        status = self._status(findings)
+        if status == "fails":
+            findings = self._explained(findings, cells)
+        return self._report(status, findings, time.perf_counter() - start)
+
+    def _level(self, schedule: Sequence[int], look: int, groups: int) -> Level:
+        return Level(self.level / (len(schedule) * groups), schedule[look] / schedule[-1])
+
+    def _waiting(self, groups: Sequence[_Group], looks_in_all: int) -> list[_Group]:
+        """Groups to look at next: those undecided, or all while a mutant survives."""
+        everyone = not all(self.rejected.values())
+        return [g for g in groups if g.look + 1 < looks_in_all and (everyone or not g.decided)]
+
+    def _assess(
+        self, prediction: Prediction, cells: Sequence[Cell], samples: Sequence[Samples], group: _Group, level: Level
+    ) -> Finding:
+        finding = self.claim.check.assess(
+            self.claim, prediction, self.budget, [cells[i] for i in group.cells], [samples[i] for i in group.cells],
+            level,
+        )
+        return replace(finding, cells=group.cells)
+
+    def _demand_separation(
+        self, mutants: Mapping[str, Prediction], cells: Sequence[Cell], samples: Sequence[Samples]
+    ) -> None:
+        for name, mutant in mutants.items():
+            distance = self.claim.check.separation(self.claim, mutant, self.budget, cells, samples)
+            if distance is not None and distance < MUTANT_DISTANCE * self.budget.margin:
+                raise DesignError(
+                    f"claim {self.claim.name}: margin {self.budget.margin:g} is more than a third of the distance "
+                    f"{distance:.3g} to its mutant {name!r}; choose a smaller margin or points where they differ more"
+                )
+
+    def _reject(
+        self, mutants: Mapping[str, Prediction], cells: Sequence[Cell], samples: Sequence[Samples],
+        groups: Sequence[_Group], schedule: Sequence[int],
+    ) -> None:
+        """A mutant is rejected when it fails at any point with the samples drawn so far."""
+        for name, mutant in mutants.items():
+            if self.rejected[name]:
+                continue
+            for group in groups:
+                level = self._level(schedule, group.look, len(groups))
+                if self._assess(mutant, cells, samples, group, level).status == "fails":
+                    self.rejected[name] = True
+                    break
+
+    def _underpowered(self, groups: Sequence[_Group], schedule: Sequence[int]) -> bool:
+        """Stop after the pilot look when even the full budget could neither confirm nor refute."""
+        for group in groups:
+            finding = group.finding
+            if group.look > 0 or finding is None or finding.status != "inconclusive" or finding.detectable is None:
+                continue
+            low, high = finding.discrepancy
+            if finding.detectable > self.budget.margin > abs(low + high) / 2.0:
+                needed = schedule[-1] * (finding.detectable / self.budget.margin) ** 2
+                self.notes.append(
+                    f"underpowered: {schedule[-1]} trials can see {finding.detectable:.2g}, the margin is "
+                    f"{self.budget.margin:g}; about {needed:.2g} trials are needed"
+                )
+                return True
+        return False
+
+    def _status(self, findings: Sequence[Finding]) -> Status:
+        if any(f.status == "fails" for f in findings):
+            return "fails"
+        if all(f.status == "holds" for f in findings):
+            survivors = [name for name, gone in self.rejected.items() if not gone]
+            if not survivors:
+                return "holds"
+            self.notes.append("mutants not rejected: " + "; ".join(survivors))
+        return "inconclusive"
+
+    def _explained(self, findings: Sequence[Finding], cells: Sequence[Cell]) -> tuple[Finding, ...]:
+        return tuple(
+            replace(f, behaves_as=behaves_as(self.claim, [cells[i] for i in f.cells], f)) if f.status == "fails" else f
+            for f in findings
+        )
+
+    def _report(self, status: Status, findings: Sequence[Finding], seconds: float) -> Verdict:
+        order: dict[str, int] = {"fails": 2, "inconclusive": 1, "holds": 0}
+        shown = max(findings, key=lambda f: (order[f.status], f.strain))
+        detectable = [f.detectable for f in findings if f.detectable is not None]
+        notes = [*self.notes, *shown.notes]
+        if shown.behaves_as:
+            notes.append(shown.behaves_as)
+        return Verdict(
+            claim=self.claim.name,
+            status=status,
+            expected=self.claim.expected,
+            estimate=shown.estimate,
+            interval=shown.interval,
+            predicted=shown.predicted,
+            prediction_error=shown.prediction_error,
+            margin=self.budget.margin,
+            detectable=max(detectable) if detectable else None,
+            mutants_rejected=(sum(self.rejected.values()), len(self.rejected)),
+            samples=self.sampler.drawn if self.sampler else 0,
+            seconds=seconds,
+            seed=self.seed,
+            backend=self.sampler.backend if self.sampler else None,
+            budget=self.budget_name,
+            versions=versions(),
+            findings=tuple(findings),
+            mutants=dict(self.rejected),
+            notes=tuple(notes),
+        )
+
+

@@ -1,0 +1,84 @@
+"""Confidence bounds on the distance between a sampled distribution and a stated one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+
+from theorylab.inference import means
+
+Cdf = Callable[[np.ndarray], np.ndarray]
+
+
+def dkw_radius(n: int, level: float) -> float:
+    """Half-width of the Dvoretzky-Kiefer-Wolfowitz band with Massart's (1990) constant."""
+    return float(np.sqrt(np.log(2.0 / level) / (2.0 * n)))
+
+
+def distance(sample: np.ndarray, cdf: Cdf) -> tuple[float, float]:
+    """Sup-distance between the empirical CDF of `sample`[n] and a CDF, and where it is attained.
+
+    Both one-sided limits of the empirical CDF are looked at, so that atoms of `cdf` at sample points do not
+    count as discrepancies: ties are taken together.
+    """
+    x, counts = np.unique(sample, return_counts=True)
+    upper = np.cumsum(counts) / sample.size
+    lower = np.concatenate([[0.0], upper[:-1]])
+    at = cdf(x)
+    # The limit from the left of a CDF with an atom at x; at continuous points it equals the value.
+    left = cdf(np.nextafter(x, -np.inf))
+    gaps = np.maximum(np.abs(upper - at), np.abs(lower - left))
+    worst = int(np.argmax(gaps))
+    return float(gaps[worst]), float(x[worst])
+
+
+def ensemble_distance(
+    sample: np.ndarray, cdf: Cdf, level: float, points: int = 512
+) -> tuple[float, tuple[float, float], float]:
+    """Sup-distance between the *expected* spectral distribution and a CDF, with a confidence interval.
+
+    The trial (a matrix) is the unit of replication: its eigenvalues repel and are not independent. On a grid
+    of quantiles of the pooled sample each trial gives the fraction of its values at or below the point; the
+    means of these fractions get simultaneous intervals (union bound). Both CDFs are monotone, so that between
+    two grid points the distance exceeds that at the points by at most the rise of one of the two CDFs.
+
+    Parameters
+    ----------
+    sample : float64[trials, m]
+    cdf
+        The stated distribution function.
+    level
+        Error probability of the whole interval.
+    points
+        Size of the grid.
+
+    Returns
+    -------
+    estimate, (low, high), where
+        Largest distance seen, its interval, and the grid point of the largest distance.
+    """
+    m = sample.shape[1]
+    pooled = np.sort(sample, axis=None)
+    grid = np.unique(pooled[np.linspace(0, pooled.size - 1, points).astype(int)])
+    ordered = np.sort(sample, axis=1)
+    # Fractions at each grid point and just left of it, so that an atom of the law may sit on a grid point.
+    sides: tuple[Literal["right", "left"], ...] = ("right", "left")
+    fractions = np.stack([[np.searchsorted(row, grid, side) for side in sides] for row in ordered]) / m
+    estimate = means.mean(fractions)
+    low, high = estimate.interval(level / (2 * grid.size))
+    at = np.stack([cdf(grid), cdf(np.nextafter(grid, -np.inf))])
+    gaps = np.abs(estimate.value - at).max(axis=0)
+    worst = int(np.argmax(gaps))
+    lower = max(0.0, float(np.max(low - at)), float(np.max(at - high)))
+    # Between neighbours a < b both CDFs lie between their values at a and just left of b.
+    high_left, low_right = np.append(high[1], 1.0), np.insert(low[0], 0, 0.0)
+    at_left, at_right = np.append(at[1], 1.0), np.insert(at[0], 0, 0.0)
+    upper = max(
+        float(np.max(high - at)),
+        float(np.max(at - low)),
+        float(np.max(high_left - at_right)),
+        float(np.max(at_left - low_right)),
+    )
+    return float(gaps[worst]), (lower, upper), float(grid[worst])

@@ -1,0 +1,122 @@
+"""Drawing blocks of trials for a claim: from the store, here, or on the workers of an executor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, FIRST_COMPLETED, Future, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from theorylab.checks.base import Cell
+from theorylab.claim import Claim
+from theorylab.errors import TheorylabError
+from theorylab.fingerprint import fingerprint
+from theorylab.sampling import Block, Job, compute, job, merge, run
+from theorylab.simulation import Samples
+
+if TYPE_CHECKING:
+    from theorylab.store import Store
+
+Progress = Callable[[int, int], None]
+
+
+class WorkerError(TheorylabError):
+    """A worker process died."""
+
+    exit_code = 1
+
+
+@dataclass
+class Sampler:
+    """Draws and remembers the blocks of one claim.
+
+    Parameters
+    ----------
+    claim, seed
+        What is sampled.
+    wanted_backend
+        As the user asked.
+    store, executor, progress
+        As in `theorylab.verify`.
+    """
+
+    claim: Claim
+    seed: int
+    wanted_backend: str
+    store: Store | None
+    executor: Executor | None
+    progress: Progress | None
+    blocks: dict[int, list[tuple[int, Samples]]] = field(default_factory=dict)
+    drawn: int = 0
+    _done: int = 0
+    _planned: int = 0
+
+    @cached_property
+    def backend(self) -> str:
+        """The backend in use."""
+        return self.claim.simulator.backend(self.wanted_backend)
+
+    @cached_property
+    def _fingerprint(self) -> str:
+        return fingerprint(self.claim.simulator)
+
+    def draw(self, cells: Sequence[Cell], wanted: Mapping[int, int], block: int) -> dict[int, Samples]:
+        """Bring each cell in `wanted` up to its number of trials; return all its samples so far."""
+        used = self.claim.simulator.parameters
+        todo: list[tuple[int, Block]] = []
+        for c, trials in wanted.items():
+            have = self.blocks.setdefault(c, [])
+            # A simulation's numbers depend on its own parameters only.
+            params = {k: v for k, v in cells[c].params.items() if k in used}
+            todo += [
+                (c, Block(self.claim.name, params, self.seed, i, block, self.backend))
+                for i in range(len(have), trials // block)
+            ]
+        self._planned += len(todo)
+        missing = []
+        for c, b in todo:
+            stored = self.store.get(b, self._fingerprint) if self.store else None
+            if stored is None:
+                missing.append((c, b))
+            else:
+                self._keep(c, b, stored)
+        self._compute(missing)
+        return {c: merge(self.blocks[c]) for c in wanted}
+
+    def _keep(self, cell: int, block: Block, samples: Samples) -> None:
+        self.blocks[cell].append((block.index, samples))
+        self.drawn += block.trials
+        self._done += 1
+        if self.progress:
+            self.progress(self._done, self._planned)
+
+    def _finish(self, cell: int, block: Block, result: tuple[Samples, float]) -> None:
+        samples, seconds = result
+        if self.store:
+            self.store.put(block, self._fingerprint, samples, seconds)
+        self._keep(cell, block, samples)
+
+    def _compute(self, missing: Sequence[tuple[int, Block]]) -> None:
+        if self.executor is None or not missing:
+            for c, b in missing:
+                self._finish(c, b, compute(b, self.claim.simulator))
+            return
+        pending: dict[Future[tuple[Samples, float]], tuple[int, Block]] = {
+            self.executor.submit(run, self._job(b)): (c, b) for c, b in missing
+        }
+        try:
+            while pending:
+                done, _ = wait(pending, return_when=FIRST_COMPLETED)
+                for future in done:
+                    c, b = pending.pop(future)
+                    self._finish(c, b, future.result())
+        except BrokenProcessPool:
+            raise WorkerError("a worker process died; finished blocks are kept: run the command again to resume") from None
+        finally:
+            for future in pending:
+                future.cancel()
+
+    def _job(self, block: Block) -> Job:
+        return job(block, self.claim.simulator, self.claim.origin)

@@ -1,0 +1,142 @@
+"""Blocks of trials: the unit that is named, scheduled, stored and resumed.
+
+The numbers of a block depend only on its name (seed, claim, parameters, block number) and on the simulation's
+code: not on the number of workers, the order of blocks, a resume, or the machine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import pickle
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from theorylab.simulation import Samples, Simulation
+
+if TYPE_CHECKING:
+    from theorylab.claim import Claim
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block's identity.
+
+    Parameters
+    ----------
+    claim
+        Name of the claim.
+    params
+        Complete parameters of the cell.
+    seed
+        The user's seed.
+    index
+        Number of the block within the cell.
+    trials
+        Trials in the block.
+    backend
+        Resolved backend: backends agree to rounding, not to the bit.
+    """
+
+    claim: str
+    params: Mapping[str, Any]
+    seed: int
+    index: int
+    trials: int
+    backend: str
+
+    def words(self) -> np.ndarray:
+        """Key of the random stream, two 32-bit words."""
+        name = canonical([self.seed, self.claim, self.params, self.index])
+        return np.frombuffer(hashlib.sha256(name.encode()).digest()[:8], dtype=np.uint32).copy()
+
+    def key(self, fingerprint: str) -> str:
+        """Content key in a store."""
+        content = [self.seed, self.claim, self.params, self.index, self.trials, self.backend, fingerprint]
+        return hashlib.sha256(canonical(content).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Job:
+    """A block with what a worker needs to compute it; `origin` is the file of a claim outside any package."""
+
+    block: Block
+    payload: bytes
+    origin: str | None = None
+
+
+def job(block: Block, simulation: Simulation, origin: str | None) -> Job:
+    """Package a block for a worker."""
+    return Job(block, pickle.dumps(simulation), origin)
+
+
+def run(job: Job) -> tuple[Samples, float]:
+    """Compute a block in a worker; return its samples and the seconds taken."""
+    if job.origin is not None:
+        from theorylab.registry import load_file
+
+        load_file(job.origin)
+    return compute(job.block, pickle.loads(job.payload))
+
+
+def compute(block: Block, simulation: Simulation) -> tuple[Samples, float]:
+    """Compute a block here, with one BLAS thread: the bits must not depend on how many there are."""
+    import time
+
+    from theorylab.kernels.random import Stream
+
+    start = time.perf_counter()
+    stream = Stream(block.words(), block.backend)
+    with _one_thread():
+        samples = simulation(block.trials, stream, **block.params)
+    return samples, time.perf_counter() - start
+
+
+def direct(claim: Claim, trials: int, *, seed: int, backend: str, **parameters: Any) -> Samples:
+    """Draw trials at one point outside any verdict."""
+    simulator = claim.simulator
+    space = claim.settable.only(simulator.parameters)
+    for name in parameters:
+        claim.settable[name]
+    params = space.plain({k: v for k, v in parameters.items() if k in space})
+    block = Block(claim.name, params, seed, -1, trials, simulator.backend(backend))
+    return compute(block, simulator)[0]
+
+
+def canonical(content: Any) -> str:
+    """JSON with sorted keys and exact floats, the same for equal content on every machine."""
+
+    def plain(x: Any) -> Any:
+        if isinstance(x, Mapping):
+            return {str(k): plain(v) for k, v in x.items()}
+        if isinstance(x, np.ndarray):
+            return [plain(v) for v in x.tolist()]
+        if isinstance(x, Sequence) and not isinstance(x, str):
+            return [plain(v) for v in x]
+        if isinstance(x, float | np.floating):
+            return float(x).hex()
+        return int(x) if isinstance(x, int | np.integer) else x
+
+    return json.dumps(plain(content), sort_keys=True, separators=(",", ":"))
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=1):
+        yield
+
+
+def merge(parts: Sequence[tuple[int, Samples]]) -> Samples:
+    """Concatenate blocks in the order of their numbers; the rows remember their block as "block"."""
+    ordered = sorted(parts, key=lambda part: part[0])
+    names = ordered[0][1].keys()
+    out = {name: np.concatenate([samples[name] for _, samples in ordered]) for name in names}
+    rows = [len(next(iter(samples.values()))) for _, samples in ordered]
+    out["block"] = np.repeat([index for index, _ in ordered], rows)
+    return out
