@@ -37,14 +37,19 @@ def behaves_as(claim: Claim, cells: Sequence[Cell], finding: Finding) -> str | N
         start = cells[-1].params.get(name)
         if not isinstance(parameter.domain, Interval) or not isinstance(start, float) or start == 0:
             continue
-        values = [_solve(claim, cells[-1], name, finding.predicted, target)
-                  for target in (finding.estimate, *finding.interval)]
+        values = [
+            _solve(claim, cells[-1], name, finding.predicted, target)
+            for target in (finding.estimate, *finding.interval)
+        ]
         if any(v is None for v in values):
             continue
         centre, low, high = (float(v) for v in values if v is not None)
         move = abs(centre / start - 1.0)
         if move < 0.5 and (best is None or move < best[0]):
-            best = move, f"the sample behaves as if {name} were {centre:.4g} +- {abs(high - low) / 2:.2g} (not {start:g})"
+            best = (
+                move,
+                f"the sample behaves as if {name} were {centre:.4g} +- {abs(high - low) / 2:.2g} (not {start:g})",
+            )
     if best is not None:
         return best[1]
     if finding.predicted == 0:

@@ -1,7 +1,7 @@
 r"""BibTeX entries for the sources of claims, and for theorylab itself.
 
-Everything is written in ASCII LaTeX, so that the entries also serve styles and engines that do not read UTF-8.
-What is LaTeX already, maths such as `$\ell_2$` or `Erd\H{o}s`, stays as it is.
+Everything is written in ASCII LaTeX, for styles and engines that do not read UTF-8. What is LaTeX already,
+maths such as `$\ell_2$` or `Erd\H{o}s`, stays as it is.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from theorylab.errors import UsageError
 RELEASED = 2026
 
 _SKIPPED = {
-    "a", "about", "all", "an", "and", "are", "as", "at", "beyond", "by", "can", "do", "does", "for", "from", "how",
-    "in", "into", "is", "it", "its", "of", "on", "or", "over", "some", "that", "the", "their", "to", "towards",
-    "under", "via", "what", "when", "where", "why", "with", "without",
+    "a", "about", "all", "an", "and", "are", "as", "at", "beyond", "by", "can", "do", "does", "for", "from",
+    "how", "in", "into", "is", "it", "its", "of", "on", "or", "over", "some", "that", "the", "their", "to",
+    "towards", "under", "via", "what", "when", "where", "why", "with", "without",
 }  # fmt: skip
 # Combining accents (grave, acute, circumflex, ...) and the LaTeX commands that set them.
 _ACCENTS = {
@@ -29,15 +29,13 @@ _ACCENTS = {
 _LETTERS = {
     "æ": r"{\ae}", "Æ": r"{\AE}", "œ": r"{\oe}", "Œ": r"{\OE}", "ø": r"{\o}", "Ø": r"{\O}", "ł": r"{\l}",
     "Ł": r"{\L}", "ß": r"{\ss}", "ı": r"{\i}", "đ": r"{\dj}", "Đ": r"{\DJ}", "ð": r"{\dh}", "þ": r"{\th}",
-    "\u2013": "--", "\u2014": "---", "\u2019": "'", "\u2018": "`", "\u201c": "``", "\u201d": "''", "\u2011": "-",
-    "\u00a0": "~", "\u2026": r"\ldots{}",
+    "\u2013": "--", "\u2014": "---", "\u2019": "'", "\u2018": "`", "\u201c": "``", "\u201d": "''",
+    "\u2011": "-", "\u00a0": "~", "\u2026": r"\ldots{}",
 }  # fmt: skip
 _SPECIAL = {
     "&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_", "$": r"\$", "^": r"\^{}", "~": r"\textasciitilde{}",
 }  # fmt: skip
-_PLAIN = str.maketrans(
-    {"æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "ß": "ss", "ı": "i", "đ": "d", "ð": "d", "þ": "th"}
-)
+_PLAIN = str.maketrans({"æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "ß": "ss", "ı": "i", "đ": "d", "ð": "d", "þ": "th"})
 _MATHS = re.compile(r"(?<!\\)(\$[^$]*[^$\\]\$)")
 _TOKENS = re.compile(r"(?<!\\)\$[^$]*[^$\\]\$|\{[^{}]*\}|[^\s\-\u2010-\u2014{}]+|.", re.DOTALL)
 
@@ -158,7 +156,7 @@ def _accented(character: str) -> str:
 
 
 def _title(title: str) -> str:
-    # Styles lower the case of titles: braces protect words with capitals, except the initial of the first word.
+    # Styles lower the case of titles: braces protect words with capitals, save the first initial.
     out = ""
     for match in _TOKENS.finditer(title):
         token = match.group()

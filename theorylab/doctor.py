@@ -29,7 +29,7 @@ class Finding:
     detail
         What was found.
     mend
-        What to do about it; for an optional part that is absent, how to get it. Empty when there is nothing to do.
+        What to do about it, or how to get an optional part that is absent; empty when there is nothing to do.
     """
 
     name: str
@@ -57,12 +57,8 @@ def diagnose() -> list[Finding]:
         try:
             findings.extend(probe())
         except Exception as error:
-            text = " ".join(str(error).split()) or type(error).__name__
-            findings.append(
-                Finding(
-                    name, False, f"cannot be examined: {text}", "reinstall theorylab in a new environment"
-                )
-            )
+            mend = "install theorylab again, in a new environment"
+            findings.append(Finding(name, False, f"cannot be examined: {_line(error)}", mend))
     return findings
 
 
@@ -99,19 +95,13 @@ def _blas() -> Iterator[Finding]:
     from threadpoolctl import threadpool_info
 
     np.ones((2, 2)) @ np.ones((2, 2))
-    pools = [p for p in threadpool_info() if p["user_api"] == "blas"]
-    if not pools:
-        yield Finding(
-            "BLAS threads",
-            True,
-            "no BLAS whose threads can be limited from here",
-            "if several jobs are slower than one, set OMP_NUM_THREADS=1 and VECLIB_MAXIMUM_THREADS=1",
-        )
-        return
-    libraries = sorted(
-        {f"{p['internal_api']} {p['version'] or ''}".strip() + f", {p['num_threads']} threads" for p in pools}
-    )
-    yield Finding("BLAS threads", True, "; ".join(libraries) + "; each worker process is limited to one")
+    pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
+    if pools:
+        found = {f"{p['internal_api']} {p['version'] or ''}, {p['num_threads']} threads" for p in pools}
+        yield Finding("BLAS threads", True, "; ".join(sorted(found)) + "; each worker is limited to one")
+    else:
+        mend = "if several jobs are slower than one, set OMP_NUM_THREADS=1 and VECLIB_MAXIMUM_THREADS=1"
+        yield Finding("BLAS threads", True, "no BLAS whose threads can be limited from here", mend)
 
 
 def _numba() -> Iterator[Finding]:
@@ -125,9 +115,8 @@ def _numba() -> Iterator[Finding]:
         return total
 
     if numba.config.DISABLE_JIT:
-        yield Finding(
-            "numba compiler", False, "switched off: simulations are very slow", "unset NUMBA_DISABLE_JIT"
-        )
+        mend = "unset NUMBA_DISABLE_JIT"
+        yield Finding("numba compiler", False, "switched off: simulations are very slow", mend)
         return
     right = sum_to(100) == 5050
     detail = "works" if right else "compiled a sum that comes out wrong"
@@ -139,28 +128,20 @@ def _cupy() -> Iterator[Finding]:
 
     extras = "pip install 'theorylab[cuda12]' (or [cuda13])"
     if find_spec("cupy") is None:
-        yield Finding("cupy", True, "not installed: the backends are numpy and numba", f"for a GPU: {extras}")
+        yield Finding("cupy", True, "not installed: no GPU is used", f"for a GPU: {extras}")
         return
     try:
         import cupy
 
-        devices = [
-            cupy.cuda.runtime.getDeviceProperties(i)["name"].decode()
-            for i in range(cupy.cuda.runtime.getDeviceCount())
-        ]
-        total = int(cupy.arange(101).sum())
+        runtime = cupy.cuda.runtime
+        devices = [runtime.getDeviceProperties(i)["name"].decode() for i in range(runtime.getDeviceCount())]
+        right = int(cupy.arange(101).sum()) == 5050
     except Exception as error:
-        text = " ".join(str(error).split())
-        yield Finding(
-            "cupy",
-            False,
-            f"installed, but no GPU can be used: {text}",
-            f"install a driver that fits, or {extras}",
-        )
+        mend = f"install a driver that fits, or {extras}"
+        yield Finding("cupy", False, f"installed, but no GPU can be used: {_line(error)}", mend)
         return
-    right = bool(devices) and total == 5050
-    mend = "" if right else "check the GPU's driver"
-    yield Finding("cupy", right, f"{cupy.__version__} on {', '.join(devices) or 'no device'}", mend)
+    detail = f"{cupy.__version__} on {', '.join(devices)}"
+    yield Finding("cupy", right, detail if right else f"{detail}: a sum comes out wrong", "" if right else extras)
 
 
 def _distributed() -> Iterator[Finding]:
@@ -168,12 +149,8 @@ def _distributed() -> Iterator[Finding]:
     from importlib.util import find_spec
 
     if find_spec("distributed") is None:
-        yield Finding(
-            "distributed",
-            True,
-            "not installed: one machine only",
-            "for a cluster: pip install 'theorylab[distributed]'",
-        )
+        mend = "for a cluster: pip install 'theorylab[distributed]'"
+        yield Finding("distributed", True, "not installed: runs on this machine only", mend)
     else:
         yield Finding("distributed", True, version("distributed"))
 
@@ -182,27 +159,18 @@ def _store() -> Iterator[Finding]:
     from theorylab.errors import StoreError
     from theorylab.store import Store, default_path
 
-    path = default_path()
-    if path.exists():
+    path, folder = default_path(), _existing(default_path())
+    mend = "name another file with THEORYLAB_STORE or --store"
+    if folder == path:
         try:
             with Store(path) as store:
                 yield Finding("store", True, f"{path}: {len(store)} blocks, sound")
         except StoreError as error:
-            yield Finding(
-                "store",
-                False,
-                str(error),
-                "move the file away, or name another with THEORYLAB_STORE or --store",
-            )
-        return
-    folder = _existing(path)
-    if folder.is_dir() and os.access(folder, os.W_OK | os.X_OK):
+            yield Finding("store", False, str(error), mend)
+    elif folder.is_dir() and os.access(folder, os.W_OK | os.X_OK):
         yield Finding("store", True, f"{path}: made when first needed")
     else:
-        mend = "name another file with THEORYLAB_STORE or --store"
-        yield Finding(
-            "store", False, f"{path} cannot be made: {folder} is not a folder that you may write to", mend
-        )
+        yield Finding("store", False, f"{path} cannot be made: {folder} is not a folder open to you", mend)
 
 
 def _memory() -> Iterator[Finding]:
@@ -211,12 +179,8 @@ def _memory() -> Iterator[Finding]:
         yield Finding("memory", True, "the system does not say how much is free")
         return
     ok = free >= NEEDED_MEMORY
-    mend = (
-        ""
-        if ok
-        else f"standard budgets use up to {NEEDED_MEMORY // GIB} GiB a claim: use fewer jobs, or a quick budget"
-    )
-    yield Finding("memory", ok, f"{free / GIB:.1f} GiB free", mend)
+    mend = f"a standard verification uses up to {NEEDED_MEMORY // GIB} GiB: use fewer jobs or the quick budget"
+    yield Finding("memory", ok, f"{free / GIB:.1f} GiB free", "" if ok else mend)
 
 
 def _disk() -> Iterator[Finding]:
@@ -225,12 +189,8 @@ def _disk() -> Iterator[Finding]:
     folder = _existing(default_path())
     free = shutil.disk_usage(folder).free
     ok = free >= NEEDED_DISK
-    yield Finding(
-        "disk",
-        ok,
-        f"{free / GIB:.1f} GiB free at {folder}",
-        "" if ok else "free room, or keep the store elsewhere",
-    )
+    mend = "" if ok else "free some room, or keep the store elsewhere with THEORYLAB_STORE or --store"
+    yield Finding("disk", ok, f"{free / GIB:.1f} GiB free at {folder}", mend)
 
 
 def _cores() -> Iterator[Finding]:
@@ -238,12 +198,14 @@ def _cores() -> Iterator[Finding]:
     quota = _control_group("cpu.max").split()
     share = int(quota[0]) / int(quota[1]) if len(quota) == 2 and quota[0].isdigit() else usable
     if share < usable:
-        jobs = max(1, int(share))
-        yield Finding(
-            "cores", True, f"{usable} seen, {share:g} granted by the control group", f"use --jobs {jobs}"
-        )
+        detail = f"{usable} seen, {share:g} granted by the control group"
+        yield Finding("cores", True, detail, f"use --jobs {max(1, int(share))}")
     else:
         yield Finding("cores", True, f"{usable} usable")
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _release(version: str) -> tuple[int, ...]:
@@ -257,7 +219,7 @@ def _existing(path: Path) -> Path:
 
 
 def _free_memory() -> int | None:
-    """Bytes that can still be used: the machine's, or less where a control group sets a limit; None if unknown."""
+    """Bytes that can still be used, of the machine or of the control group; None if unknown."""
     free: list[int] = []
     system = Path("/proc/meminfo")
     if system.exists() and (available := re.search(r"MemAvailable:\s*(\d+) kB", system.read_text())):

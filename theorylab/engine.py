@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from theorylab.behaviour import behaves_as
 from theorylab.checks.base import Cell, Level
@@ -148,7 +148,11 @@ class _Run:
         self, prediction: Prediction, cells: Sequence[Cell], samples: Sequence[Samples], group: _Group, level: Level
     ) -> Finding:
         finding = self.claim.check.assess(
-            self.claim, prediction, self.budget, [cells[i] for i in group.cells], [samples[i] for i in group.cells],
+            self.claim,
+            prediction,
+            self.budget,
+            [cells[i] for i in group.cells],
+            [samples[i] for i in group.cells],
             level,
         )
         return replace(finding, cells=group.cells)
@@ -165,8 +169,12 @@ class _Run:
                 )
 
     def _reject(
-        self, mutants: Mapping[str, Prediction], cells: Sequence[Cell], samples: Sequence[Samples],
-        groups: Sequence[_Group], schedule: Sequence[int],
+        self,
+        mutants: Mapping[str, Prediction],
+        cells: Sequence[Cell],
+        samples: Sequence[Samples],
+        groups: Sequence[_Group],
+        schedule: Sequence[int],
     ) -> None:
         """A mutant is rejected when it fails at any point with the samples drawn so far."""
         for name, mutant in mutants.items():
@@ -238,5 +246,3 @@ class _Run:
             mutants=dict(self.rejected),
             notes=tuple(notes),
         )
-
-

@@ -29,7 +29,7 @@ class Interval:
         """Elementwise membership."""
         above = x > self.low if self.open_low else x >= self.low
         below = x < self.high if self.open_high else x <= self.high
-        return above & below & np.isfinite(x)
+        return np.asarray(above & below & np.isfinite(x))
 
     def assumptions(self) -> dict[str, bool]:
         """SymPy assumptions implied by the domain."""
@@ -52,7 +52,7 @@ class Integers:
 
     def contains(self, x: np.ndarray) -> np.ndarray:
         """Elementwise membership."""
-        return (x >= self.low) & (x <= self.high) & (x == np.floor(x)) & np.isfinite(x)
+        return np.asarray((x >= self.low) & (x <= self.high) & (x == np.floor(x)) & np.isfinite(x))
 
     def assumptions(self) -> dict[str, bool]:
         """SymPy assumptions implied by the domain."""
@@ -91,7 +91,7 @@ class Observed:
 
     def contains(self, x: np.ndarray) -> np.ndarray:
         """Elementwise finiteness."""
-        return np.isfinite(x)
+        return np.asarray(np.isfinite(x))
 
     def __str__(self) -> str:
         return f"observed: {self.shape}"

@@ -204,10 +204,14 @@ class Implicit(Prediction):
                 return numeric(x, **dict(zip(names, values)))
         else:
             residual = equation
-        low, high = (np.broadcast_to(np.asarray(end, dtype=float), columns[0].shape) for end in
-                     self.bracket(**dict(zip(names, columns))))
+        low, high = (
+            np.broadcast_to(np.asarray(end, dtype=float), columns[0].shape)
+            for end in self.bracket(**dict(zip(names, columns)))
+        )
         found = elementwise.find_root(
-            residual, (low, high), args=tuple(columns),
+            residual,
+            (low, high),
+            args=tuple(columns),
             tolerances={"xrtol": 4e-16, "xatol": 0.0, "frtol": 0.0, "fatol": 0.0},
         )
         # Status 0 is convergence, -1 "no sign change": an end of the bracket may itself be the root.
@@ -236,8 +240,14 @@ class Implicit(Prediction):
 
                 return high_precision(self.equation, {**exact, self.unknown: sp.Float(x, digits + 10)}, digits + 10)
 
-            root = mpmath.findroot(residual, (mpmath.mpf(low), mpmath.mpf(high)), solver="anderson",
-                                   tol=mpmath.mpf(10) ** (-2 * digits), maxsteps=500, verify=False)
+            root = mpmath.findroot(
+                residual,
+                (mpmath.mpf(low), mpmath.mpf(high)),
+                solver="anderson",
+                tol=mpmath.mpf(10) ** (-2 * digits),
+                maxsteps=500,
+                verify=False,
+            )
             import sympy as sp
 
             output = self.unknown if self.output is None else self.output

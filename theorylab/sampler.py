@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor, FIRST_COMPLETED, Future, wait
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -113,7 +113,9 @@ class Sampler:
                     c, b = pending.pop(future)
                     self._finish(c, b, future.result())
         except BrokenProcessPool:
-            raise WorkerError("a worker process died; finished blocks are kept: run the command again to resume") from None
+            raise WorkerError(
+                "a worker process died; finished blocks are kept: run the command again to resume"
+            ) from None
         finally:
             for future in pending:
                 future.cancel()

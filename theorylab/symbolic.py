@@ -6,6 +6,7 @@ poisons the others; here each branch is evaluated only where its condition holds
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -45,10 +46,7 @@ def compile_expression(expr: sp.Expr, symbols: Sequence[sp.Symbol], module: str 
         branches = [(sp.lambdify(symbols, folded, modules, cse=True), lambda *_: True)]
 
     def evaluate(*arrays: Any) -> Any:
-        if module == "numpy":
-            xp: Any = np
-        else:
-            import cupy as xp
+        xp: Any = np if module == "numpy" else importlib.import_module(module)
         args = xp.broadcast_arrays(*(xp.asarray(a, dtype=float) for a in arrays)) if arrays else []
         shape = args[0].shape if args else ()
         out = xp.full(shape, xp.nan)

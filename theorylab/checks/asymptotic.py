@@ -75,7 +75,12 @@ class Asymptotic(Check):
         return size_groups(len(points_of(claim, budget)), len(cells))
 
     def assess(
-        self, claim: Claim, prediction: Prediction, budget: Budget, cells: Sequence[Cell], samples: Sequence[Samples],
+        self,
+        claim: Claim,
+        prediction: Prediction,
+        budget: Budget,
+        cells: Sequence[Cell],
+        samples: Sequence[Samples],
         level: Level,
     ) -> Finding:
         """Extrapolate the difference from a prediction to infinite size."""

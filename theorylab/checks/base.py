@@ -67,7 +67,12 @@ class Check(ABC):
 
     @abstractmethod
     def assess(
-        self, claim: Claim, prediction: Prediction, budget: Budget, cells: Sequence[Cell], samples: Sequence[Samples],
+        self,
+        claim: Claim,
+        prediction: Prediction,
+        budget: Budget,
+        cells: Sequence[Cell],
+        samples: Sequence[Samples],
         level: Level,
     ) -> Finding:
         """Compare the samples of one group of cells with a prediction (the right one or a mutant)."""

@@ -57,7 +57,12 @@ class Bound(Check):
         return [(i,) for i in range(len(cells))]
 
     def assess(
-        self, claim: Claim, prediction: Prediction, budget: Budget, cells: Sequence[Cell], samples: Sequence[Samples],
+        self,
+        claim: Claim,
+        prediction: Prediction,
+        budget: Budget,
+        cells: Sequence[Cell],
+        samples: Sequence[Samples],
         level: Level,
     ) -> Finding:
         """Look for a violation among the cases and measure how nearly equality is reached."""

@@ -59,7 +59,12 @@ class Boundary(Check):
         return [tuple(range(i, i + rungs)) for i in range(0, len(cells), rungs)]
 
     def assess(
-        self, claim: Claim, prediction: Prediction, budget: Budget, cells: Sequence[Cell], samples: Sequence[Samples],
+        self,
+        claim: Claim,
+        prediction: Prediction,
+        budget: Budget,
+        cells: Sequence[Cell],
+        samples: Sequence[Samples],
         level: Level,
     ) -> Finding:
         """Bracket the crossing and compare it with a predicted transition."""
@@ -80,7 +85,7 @@ class Boundary(Check):
         notes: list[str] = []
         if low >= high:
             notes.append("the order parameter is not monotone: signs certified in the wrong order")
-        elif low > 0 and gap[0] - slack > tolerance or np.isfinite(high) and gap[1] + slack < -tolerance:
+        elif (low > 0 and gap[0] - slack > tolerance) or (np.isfinite(high) and gap[1] + slack < -tolerance):
             status = "fails"
         elif -tolerance <= gap[0] and gap[1] <= tolerance:
             status = "holds"

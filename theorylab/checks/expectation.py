@@ -45,7 +45,12 @@ class Expectation(Check):
         return [(i,) for i in range(len(cells))]
 
     def assess(
-        self, claim: Claim, prediction: Prediction, budget: Budget, cells: Sequence[Cell], samples: Sequence[Samples],
+        self,
+        claim: Claim,
+        prediction: Prediction,
+        budget: Budget,
+        cells: Sequence[Cell],
+        samples: Sequence[Samples],
         level: Level,
     ) -> Finding:
         """Compare the mean at one point with a prediction."""

@@ -67,7 +67,12 @@ class Exponent(Check):
         return size_groups(len(points_of(claim, budget)), len(cells))
 
     def assess(
-        self, claim: Claim, prediction: Prediction, budget: Budget, cells: Sequence[Cell], samples: Sequence[Samples],
+        self,
+        claim: Claim,
+        prediction: Prediction,
+        budget: Budget,
+        cells: Sequence[Cell],
+        samples: Sequence[Samples],
         level: Level,
     ) -> Finding:
         """Compare the log-slope with a predicted exponent."""

@@ -46,7 +46,7 @@ def fit(design: np.ndarray, y: np.ndarray, error: np.ndarray) -> Fit:
     return Fit(rows, residual, len(y) - design.shape[1])
 
 
-def power_design(sizes: Sequence[float], exponents: Sequence[float]) -> np.ndarray:
+def power_design(sizes: Sequence[float] | np.ndarray, exponents: Sequence[float]) -> np.ndarray:
     """Columns N^e for each exponent, normalised at the largest size so that no column over- or underflows."""
     n = np.asarray(sizes, dtype=float)
     return np.stack([(n / n.max()) ** e for e in exponents], axis=1)

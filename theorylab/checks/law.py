@@ -50,7 +50,12 @@ class Law(Check):
         return lambda x: predict(prediction, {**cell.params, self.variable: x})[0]
 
     def assess(
-        self, claim: Claim, prediction: Prediction, budget: Budget, cells: Sequence[Cell], samples: Sequence[Samples],
+        self,
+        claim: Claim,
+        prediction: Prediction,
+        budget: Budget,
+        cells: Sequence[Cell],
+        samples: Sequence[Samples],
         level: Level,
     ) -> Finding:
         """Bound the sup-distance between the sampled and a predicted distribution."""

@@ -1,0 +1,60 @@
+"""`verify`: the main job."""
+
+from __future__ import annotations
+
+import click
+
+from theorylab import registry
+from theorylab.cli.options import resources, running
+
+
+@click.command("verify")
+@click.argument("names", nargs=-1)
+@click.option("--budget", default="quick", show_default=True, help="quick, standard or paper.")
+@click.option("--controls", is_flag=True, help="Also the deliberately false claims: they must fail.")
+@click.option("--json", "as_json", is_flag=True, help="A JSON list of verdicts.")
+@click.option("--details", is_flag=True, help="Also a table of all findings for each claim.")
+@running
+def verify_command(
+    names: tuple[str, ...],
+    budget: str,
+    controls: bool,
+    as_json: bool,
+    details: bool,
+    seed: int,
+    backend: str,
+    jobs: int | None,
+    dask: str | None,
+    store_path: str | None,
+) -> int:
+    """Verify the whole catalogue, or the claims below NAMES (FILE.py: your own).
+
+    Exit code 0: every claim has its expected status; 1: at least one has the opposite; 3: at least one is
+    inconclusive; 2: usage error.
+    """
+    import json
+
+    from theorylab.cli.progress import Bar, table
+    from theorylab.cli.suite import exit_code, verify_all
+    from theorylab.display import suite_table
+
+    claims = [entry.claim for entry in registry.select(names, controls)]
+    for claim in claims:
+        claim.budget(budget)
+        if claim.check.sampled:
+            claim.simulator.backend(backend)
+    with resources(jobs, dask, store_path) as (executor, store), Bar(len(claims)) as bar:
+        verdicts = verify_all(claims, budget, seed, backend, store, executor, bar)
+    if as_json:
+        click.echo(json.dumps([v.to_dict() for v in verdicts], allow_nan=False))
+        return exit_code(verdicts)
+    table(suite_table(verdicts))
+    for v in verdicts:
+        if details:
+            table(v)
+        elif v.status != "holds":
+            click.echo(f"{v.claim}: {v.status}; {'; '.join(v.notes)}")
+    as_expected = sum(v.as_expected for v in verdicts)
+    rejected, mutants = (sum(v.mutants_rejected[i] for v in verdicts) for i in (0, 1))
+    click.echo(f"{as_expected} of {len(verdicts)} claims as expected, {rejected} of {mutants} mutants rejected")
+    return exit_code(verdicts)
