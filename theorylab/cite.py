@@ -60,7 +60,7 @@ def bibtex(*sources: Source) -> str:
         while key in entries:
             key = _next_key(key)
         entries[key] = _entry(key, same)
-    return "\n\n".join([*entries.values(), _own_entry()]) + "\n"
+    return "\n\n".join([*entries.values(), _own_entry()])
 
 
 def citation_key(source: Source) -> str:
@@ -147,7 +147,8 @@ def _escape(text: str) -> str:
 
 
 def _accented(character: str) -> str:
-    base, *marks = unicodedata.normalize("NFD", character)
+    decomposed = unicodedata.normalize("NFD", character)
+    base, marks = decomposed[0], decomposed[1:]
     if not marks or any(mark not in _ACCENTS for mark in marks):
         return character
     for mark in marks:

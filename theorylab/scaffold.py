@@ -1,8 +1,4 @@
-'''The skeleton of a new theory: a small theory that works, to be replaced piece by piece.
-
-The example is the variance of Gaussian data about their own mean, $E V = \\sigma^2 (n - 1) / n$. It verifies as it
-stands, so that whatever breaks later was broken by an edit.
-'''
+"""The start of a new theory: a small one that works, written where it belongs, to be edited piece by piece."""
 
 from __future__ import annotations
 
@@ -14,10 +10,10 @@ import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from string import Template
 from typing import Any
 
 from theorylab.errors import UsageError
+from theorylab.skeleton import project, rooms
 
 ROOMS = {
     "derivations": "theorylab.derivations",
@@ -48,10 +44,10 @@ def create(name: str, root: Path) -> list[Path]:
     checkout = _checkout(root)
     if checkout is None:
         _refuse_taken_module(module)
-        files = {root / theory / file: text for file, text in _project(names).items()}
+        files = {root / theory / file: text for file, text in project(names).items()}
     else:
         _refuse_second_test(checkout, module)
-        files = {checkout / file: text for file, text in _rooms(names).items()}
+        files = {checkout / file: text for file, text in rooms(names).items()}
     _refuse_existing(files)
     edits = {} if checkout is None else _packages(checkout, family)
     _write(files, edits)
@@ -112,16 +108,24 @@ def _packages(checkout: Path, family: str) -> dict[Path, str]:
     text = file.read_text(encoding="utf-8")
     new = [f"{package}.{family}" for package in ROOMS.values() if f"{package}.{family}" not in _listed(text)]
     if new:
-        edited = text
-        for package in new:
-            # After the last package of the same room.
-            lines = list(re.finditer(rf'^ *"{re.escape(package.rsplit(".", 1)[0])}(\.\w+)?",\n', edited, re.MULTILINE))
-            end = lines[-1].end() if lines else len(edited)
-            edited = f'{edited[:end]}  "{package}",\n{edited[end:]}'
+        edited = _extended(text, new)
         if not _lists_exactly(text, new, edited):
             raise UsageError(f"add {', '.join(new)} to [tool.setuptools] packages in {file}, then run this again")
         edits[file] = edited
     return edits
+
+
+def _extended(pyproject: str, new: list[str]) -> str:
+    block = re.search(r"(?<=^packages = \[\n).*?(?=^\])", pyproject, re.MULTILINE | re.DOTALL)
+    if block is None:
+        return pyproject
+    lines = block.group().splitlines(keepends=True)
+    for package in new:
+        # After the last package of the same room.
+        room = package.rsplit(".", 1)[0]
+        last = max((i for i, line in enumerate(lines) if line.strip().startswith(f'"{room}')), default=len(lines) - 1)
+        lines.insert(last + 1, f'  "{package}",\n')
+    return pyproject[: block.start()] + "".join(lines) + pyproject[block.end() :]
 
 
 def _listed(pyproject: str) -> list[str]:
@@ -161,28 +165,3 @@ def _write(files: Mapping[Path, str], edits: Mapping[Path, str]) -> None:
             with contextlib.suppress(OSError):
                 path.rmdir() if path.is_dir() else path.unlink()
         raise UsageError(f"cannot write {error.filename}: {error.strerror}; nothing was left behind") from None
-
-
-def _fill(template: str, names: Mapping[str, str]) -> str:
-    return Template(template).substitute(names)
-
-
-def _rooms(names: Mapping[str, str]) -> dict[str, str]:
-    family, module = names["family"], names["module"]
-    return {
-        f"derivations/{family}/{module}.py": _fill(_ABOUT + _DERIVATION_IMPORTS + _DERIVATION, names),
-        f"sims/{family}/{module}.py": _fill(_SIMULATION_ABOUT + _SIMULATION_IMPORTS + _SIMULATION, names),
-        f"theorylab/claims/{family}/{module}.py": _fill(_CLAIM_ABOUT + _CLAIM_IMPORTS + _THEORY + _CLAIM, names),
-        f"figures/{family}/{module}.py": _fill(_FIGURE, names),
-        f"tests/{family}/test_{module}.py": _fill(_TEST, names),
-    }
-
-
-def _project(names: Mapping[str, str]) -> dict[str, str]:
-    claim = re.sub(r"    from theorylab[^\n]*\n", "", _CLAIM).replace("derivation.", "").replace("simulation.", "")
-    whole = _ABOUT + _PROJECT_IMPORTS + _DERIVATION + _SIMULATION + _THEORY + claim
-    return {
-        f"{names['module']}.py": _fill(whole, names),
-        f"test_{names['module']}.py": _fill(_PROJECT_TEST, names),
-        "pyproject.toml": _fill(_PROJECT_FILE, names),
-    }
