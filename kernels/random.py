@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numba import float64, int32, int64, njit, types, uint32, uint64
 from numba.extending import intrinsic
+
 from theorylab.kernels.philox import philox4x32, philox4x32_numba
 
 TWO_TO_MINUS_53 = 2.0**-53

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from theorylab.kernels.random import Stream
 
 NUMBERS = 200_000

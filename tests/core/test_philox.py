@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numba import njit, uint32
+
 from theorylab.kernels.philox import philox4x32, philox4x32_numba
 
 # Random123 1.14, tests/kat_vectors, "philox4x32 10": counter, key, result.

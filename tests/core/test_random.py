@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from numba import njit
 from scipy import special, stats
+
 from theorylab.kernels.random import (
     Stream,
     cos_sin_turns,
