@@ -186,7 +186,7 @@ def _memory() -> Iterator[Finding]:
 def _disk() -> Iterator[Finding]:
     from theorylab.store import default_path
 
-    folder = _existing(default_path())
+    folder = _existing(default_path().parent)
     free = shutil.disk_usage(folder).free
     ok = free >= NEEDED_DISK
     mend = "" if ok else "free some room, or keep the store elsewhere with THEORYLAB_STORE or --store"
@@ -194,7 +194,9 @@ def _disk() -> Iterator[Finding]:
 
 
 def _cores() -> Iterator[Finding]:
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    from theorylab.executors import cores
+
+    usable = cores()
     quota = _control_group("cpu.max").split()
     share = int(quota[0]) / int(quota[1]) if len(quota) == 2 and quota[0].isdigit() else usable
     if share < usable:
