@@ -69,7 +69,8 @@ def high_precision(expr: sp.Expr, values: Mapping[sp.Symbol, Any], digits: int =
     """
     exact = {s: exact_number(v) for s, v in values.items()}
     # xreplace, not subs: subs simplifies as it goes, and may divide by an exact zero inside an unused branch.
-    number = sp.N(expr.xreplace(exact).doit(), digits)
+    # Integrals stay unevaluated for quadrature: SymPy may search long for an antiderivative at every point.
+    number = sp.N(expr.xreplace(exact).doit(integrals=False), digits)
     if not number.is_number:
         raise ValueError(f"{expr} does not evaluate to a number at {dict(values)}")
     with mpmath.workdps(digits):
