@@ -68,6 +68,8 @@ def high_precision(expr: sp.Expr, values: Mapping[sp.Symbol, Any], digits: int =
     evaluation at the same point. Unevaluated integrals, sums and limits are computed numerically.
     """
     exact = {s: exact_number(v) for s, v in values.items()}
+    # Derivatives first: a number cannot be differentiated by.
+    expr = expr.replace(lambda e: isinstance(e, sp.Derivative), lambda e: e.doit())
     # xreplace, not subs: subs simplifies as it goes, and may divide by an exact zero inside an unused branch.
     # Integrals stay unevaluated for quadrature: SymPy may search long for an antiderivative at every point.
     number = sp.N(expr.xreplace(exact).doit(integrals=False), digits)
