@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 
 class TheorylabError(Exception):
@@ -25,6 +26,10 @@ class UnknownNameError(UsageError, LookupError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str], hint: str = "") -> None:
         super().__init__(f"unknown {kind} {name!r}{_suggest(name, list(known))}{hint}")
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        # Workers send errors back by pickling them; the message is all that is left of the arguments.
+        return UsageError, self.args
 
 
 class BackendError(UsageError):

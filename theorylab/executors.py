@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
+from typing import Any
 
 from theorylab.errors import UsageError
 
@@ -28,12 +31,32 @@ def local(jobs: int | None = None) -> Iterator[Executor | None]:
         return
     import multiprocessing
 
+    others = set(multiprocessing.active_children())
     # Processes are spawned, not forked: a fork would copy locked threads of BLAS and Numba.
-    pool = ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker)
+    pool = _Pool(count, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker)
     try:
         yield pool
+    except BaseException:
+        # Interrupted or broken off: what the workers are doing is not waited for.
+        for process in set(multiprocessing.active_children()) - others:
+            process.terminate()
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+class _Pool(ProcessPoolExecutor):
+    """Workers that are deaf to Ctrl-C from their first moment: it is for the coordinating process."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        # Workers start here, and inherit the signals that are held back.
+        if not hasattr(signal, "pthread_sigmask"):
+            return super().submit(fn, *args, **kwargs)
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            return super().submit(fn, *args, **kwargs)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
@@ -60,7 +83,15 @@ def cores() -> int:
 
 
 def _start_worker() -> None:
-    import signal
-
-    # Ctrl-C is for the coordinating process, which lets the workers go.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+
+
+def _leave_with_parent() -> None:
+    """A worker whose coordinating process was killed would wait for work forever."""
+    import multiprocessing
+
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -142,7 +142,7 @@ class Parameter:
             return array
         try:
             array = np.asarray(value, dtype=float)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise DomainError(f"{self.name} = {value!r} is not a number; allowed: {self.domain}") from None
         inside = self.domain.contains(array)
         if not np.all(inside):

@@ -70,7 +70,9 @@ class Prediction(ABC):
             When the computation misses its accuracy or yields a value that is not finite.
         """
         arrays = self.space.validate(parameters)
-        value, error = self._evaluate(arrays)
+        # What is not finite is an error just below; NumPy's warnings on the way there say less.
+        with np.errstate(all="ignore"):
+            value, error = self._evaluate(arrays)
         if not np.all(np.isfinite(value)):
             raise PredictionError(f"{self.quantity or 'the prediction'} is not finite at {_short(arrays)}")
         return Value(np.asarray(value), np.broadcast_to(np.asarray(error), np.shape(value)))

@@ -1,12 +1,18 @@
-"""The catalogue: built-in theories, those of installed packages, and those in a user's file."""
+"""The catalogue: built-in theories, those of installed packages, and those in a user's file.
+
+Wherever a claim is named, FILE.py stands for the claims in a file of the user's and FILE.py:NAME for one of them.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import importlib.util
+import linecache
 import pkgutil
+import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from importlib.metadata import entry_points
@@ -15,12 +21,14 @@ from types import ModuleType
 from typing import Any
 
 from theorylab.application import Application
+from theorylab.blame import one_line, shown
 from theorylab.claim import Claim
 from theorylab.errors import DesignError, UnknownNameError, UsageError
 from theorylab.theory import ClaimEntry, Theory
 
 ENTRY_POINTS = "theorylab.theories"
 CATALOGUE = "theorylab.claims"
+_FILE = re.compile(r"(?P<path>.*\.py)(:(?P<claim>[^:/\\]+(/[^:\\]+)*))?")
 
 
 @cache
@@ -45,17 +53,33 @@ def entries(controls: bool = False) -> dict[str, ClaimEntry]:
 
 
 def claim(name: str) -> Claim:
-    """The claim called `family/theory/claim`.
+    """The claim called `family/theory/claim`, FILE.py:NAME, or FILE.py when there is one in the file.
 
     Raises
     ------
     UnknownNameError
         With the nearest names.
+    UsageError
+        When a file cannot be imported, or holds several claims and none is named.
     """
+    return entry(name).claim
+
+
+def entry(name: str) -> ClaimEntry:
+    """The claim of this name, not built yet; see `claim`."""
+    if match := _FILE.fullmatch(name):
+        found = _in_file(match["path"], match["claim"])
+        if len(found) > 1:
+            choices = ", ".join(f"{match['path']}:{_last(e.name)}" for e in found)
+            raise UsageError(f"{name} holds {len(found)} claims; choose one of {choices}")
+        return found[0]
     known = entries(controls=True)
-    if name not in known:
-        raise UnknownNameError("claim", name, known)
-    return known[name].claim
+    below = [e for n, e in known.items() if n == name or n.startswith(f"{name}/")]
+    if len(below) == 1:
+        return below[0]
+    if below:
+        raise UsageError(f"{name} holds {len(below)} claims; choose one of {', '.join(e.name for e in below)}")
+    raise UnknownNameError("claim", name, [*known, *_file_beside(name)])
 
 
 def claims(prefix: str = "") -> list[Claim]:
@@ -66,7 +90,7 @@ def claims(prefix: str = "") -> list[Claim]:
 def select(names: Sequence[str], controls: bool = False) -> list[ClaimEntry]:
     """The claims below any of the names, in catalogue order; all when there are none.
 
-    A name that ends in ".py" is a user's file: every `Claim` and `Theory` at its top level is selected.
+    FILE.py selects every `Claim` and `Theory` at the top level of a user's file, FILE.py:NAME one of them.
     A control is selected when it is named in full, or with `controls`.
     """
     known = entries(controls=True)
@@ -74,35 +98,46 @@ def select(names: Sequence[str], controls: bool = False) -> list[ClaimEntry]:
     if not names:
         return list(entries(controls).values())
     for name in names:
-        if name.endswith(".py"):
-            chosen |= {entry.name: entry for entry in _in_file(name)}
+        if match := _FILE.fullmatch(name):
+            found = _in_file(match["path"], match["claim"])
+            chosen |= {e.name: e for e in found if controls or not e.control or match["claim"]}
             continue
         below = [e for n, e in known.items() if n == name or (n.startswith(f"{name.rstrip('/')}/"))]
         if not below:
             prefixes = {"/".join(n.split("/")[:i]) for n in known for i in (1, 2, 3)}
-            raise UnknownNameError("claim, theory or family", name, sorted(prefixes))
+            raise UnknownNameError("claim, theory or family", name, [*sorted(prefixes), *_file_beside(name)])
         chosen |= {e.name: e for e in below if controls or not e.control or e.name == name}
     return list(chosen.values())
 
 
 @cache
 def load_file(path: str) -> ModuleType:
-    """Import a user's file under a name of its own, once."""
+    """Import a user's file under a name of its own, once.
+
+    Raises
+    ------
+    UsageError
+        When there is no such file, or importing it fails: one line with the file and line at fault.
+    """
     file = Path(path).resolve()
     if not file.is_file():
-        raise UsageError(f"no file {path}")
-    name = f"theorylab_user_{file.stem}"
-    spec = importlib.util.spec_from_file_location(name, file)
-    if spec is None or spec.loader is None:
-        raise UsageError(f"{path} is not a Python file")
-    module = importlib.util.module_from_spec(spec)
+        raise UnknownNameError("file", path, [shown(f) for f in file.parent.glob("*.py")])
+    name = f"theorylab_user_{file.stem}_{hashlib.sha256(str(file).encode()).hexdigest()[:8]}"
+    module = ModuleType(name)
+    module.__file__ = str(file)
     sys.modules[name] = module
     # A file may import its neighbours, as a script does.
-    sys.path.insert(0, str(file.parent))
+    if str(file.parent) not in sys.path:
+        sys.path.insert(0, str(file.parent))
     try:
-        spec.loader.exec_module(module)
-    except SyntaxError as error:
-        raise UsageError(f"{path}, line {error.lineno}: {error.msg}") from None
+        text = importlib.util.decode_source(file.read_bytes())
+        # Compiled from the text, never from a cached bytecode file, and remembered, so that the fingerprint is of the
+        # code that runs whatever happens to the file in the meantime.
+        linecache.cache[str(file)] = (len(text), None, text.splitlines(keepends=True), str(file))
+        exec(compile(text, str(file), "exec"), module.__dict__)
+    except (Exception, SystemExit) as error:
+        del sys.modules[name]
+        raise UsageError(f"{shown(file)} cannot be imported: {one_line(error)}") from error
     return module
 
 
@@ -124,23 +159,46 @@ def apply(name: str, *inputs: Any, **parameters: Any) -> Any:
     return known[name].run(*inputs, **parameters)
 
 
-def _in_file(path: str) -> Iterator[ClaimEntry]:
-    module = load_file(str(Path(path).resolve()))
+def _in_file(path: str, wanted: str | None = None) -> list[ClaimEntry]:
+    """The claims of a file, or the one that is wanted: by its full name, the last part of it, or its variable."""
     origin = str(Path(path).resolve())
-    stem = Path(path).stem
-    found: list[ClaimEntry] = [e for t in _theories_in(module) for e in t.entries.values()]
+    module = load_file(origin)
+    entries = [e for theory in _theories_in(module) for e in theory.entries.values()]
+    found = {e.name: (replace(e, build=_from_file(e, origin)), "") for e in entries}
     for variable, value in vars(module).items():
-        if isinstance(value, Claim):
-            name = value.name or f"{stem}/{variable}"
-            found.append(_entry(replace(value, name=name)))
+        if not isinstance(value, Claim):
+            continue
+        claim = replace(value, name=value.name or f"{Path(path).stem}/{variable.replace('_', '-')}", origin=origin)
+        if claim.name not in found:
+            found[claim.name] = (_entry(claim), variable)
+        elif getattr(module, found[claim.name][1], None) is not value:
+            raise UsageError(f"{shown(origin)}: two claims are called {claim.name}; give one of them another name")
     if not found:
-        raise UsageError(f"{path} defines no theorylab.Claim or Theory at its top level")
-    for e in found:
-        yield _entry(replace(e.claim, origin=origin))
+        raise UsageError(f"{shown(origin)} defines no theorylab.Claim or Theory at its top level")
+    if wanted is None:
+        return [e for e, _ in found.values()]
+    names = {wanted, wanted.replace("_", "-")}
+    chosen = [e for e, variable in found.values() if names & {e.name, _last(e.name), variable}]
+    if not chosen:
+        raise UnknownNameError("claim", f"{path}:{wanted}", [f"{path}:{_last(name)}" for name in found])
+    return chosen
 
 
 def _entry(claim: Claim) -> ClaimEntry:
     return ClaimEntry(claim.name, claim.statement, claim.notes, claim.expected, claim.source, False, lambda: claim)
+
+
+def _from_file(entry: ClaimEntry, origin: str) -> Callable[[], Claim]:
+    return lambda: replace(entry.claim, origin=origin)
+
+
+def _file_beside(name: str) -> list[str]:
+    """The file that was meant by a name without its ending, if there is one."""
+    return [f"{name}.py"] if Path(f"{name}.py").is_file() else []
+
+
+def _last(name: str) -> str:
+    return name.rpartition("/")[2]
 
 
 def _theories_in(module: ModuleType) -> list[Theory]:
@@ -150,7 +208,14 @@ def _theories_in(module: ModuleType) -> list[Theory]:
 def _modules() -> Iterator[ModuleType]:
     yield from _submodules(CATALOGUE)
     for point in entry_points(group=ENTRY_POINTS):
-        loaded = point.load()
+        try:
+            loaded = point.load()
+        except (Exception, SystemExit) as error:
+            home = point.dist.name if point.dist is not None else point.value
+            raise UsageError(
+                f"the theories of the installed package {home} ({point.value}) cannot be imported: {one_line(error)}; "
+                "mend or uninstall it"
+            ) from error
         if isinstance(loaded, Theory):
             holder = ModuleType(point.value)
             holder.__dict__["theory"] = loaded

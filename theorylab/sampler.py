@@ -25,8 +25,6 @@ Progress = Callable[[int, int], None]
 class WorkerError(TheorylabError):
     """A worker process died."""
 
-    exit_code = 1
-
 
 @dataclass
 class Sampler:
@@ -77,7 +75,7 @@ class Sampler:
         self._planned += len(todo)
         missing = []
         for c, b in todo:
-            stored = self.store.get(b, self._fingerprint) if self.store else None
+            stored = self.store.get(b, self._fingerprint) if self.store is not None else None
             if stored is None:
                 missing.append((c, b))
             else:
@@ -94,7 +92,7 @@ class Sampler:
 
     def _finish(self, cell: int, block: Block, result: tuple[Samples, float]) -> None:
         samples, seconds = result
-        if self.store:
+        if self.store is not None:
             self.store.put(block, self._fingerprint, samples, seconds)
         self._keep(cell, block, samples)
 
@@ -114,7 +112,8 @@ class Sampler:
                     self._finish(c, b, future.result())
         except BrokenProcessPool:
             raise WorkerError(
-                "a worker process died; finished blocks are kept: run the command again to resume"
+                "a worker process died (out of memory?); finished blocks are kept: run again to resume, perhaps with "
+                "fewer jobs"
             ) from None
         finally:
             for future in pending:

@@ -16,7 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from theorylab.simulation import Samples, Simulation
+from theorylab.blame import one_line
+from theorylab.errors import TheorylabError, UsageError
+from theorylab.fingerprint import fingerprint
+from theorylab.simulation import Samples, Simulation, SimulationError
 
 if TYPE_CHECKING:
     from theorylab.claim import Claim
@@ -62,16 +65,28 @@ class Block:
 
 @dataclass(frozen=True)
 class Job:
-    """A block with what a worker needs to compute it; `origin` is the file of a claim outside any package."""
+    """A block with what a worker needs to compute it.
+
+    `origin` is the file of a claim outside any package; the fingerprint is that of the simulation as the
+    coordinating process knows it.
+    """
 
     block: Block
     payload: bytes
+    fingerprint: str
     origin: str | None = None
 
 
 def job(block: Block, simulation: Simulation, origin: str | None) -> Job:
     """Package a block for a worker."""
-    return Job(block, pickle.dumps(simulation), origin)
+    try:
+        payload = pickle.dumps(simulation)
+    except (pickle.PicklingError, AttributeError, TypeError):
+        raise UsageError(
+            f"the simulation of {block.claim} cannot be sent to worker processes: define it with `def` at the top "
+            "level of its file, or use one process (--jobs 1)"
+        ) from None
+    return Job(block, payload, fingerprint(simulation), origin)
 
 
 def run(job: Job) -> tuple[Samples, float]:
@@ -80,7 +95,13 @@ def run(job: Job) -> tuple[Samples, float]:
         from theorylab.registry import load_file
 
         load_file(job.origin)
-    return compute(job.block, pickle.loads(job.payload))
+    simulation = pickle.loads(job.payload)
+    if fingerprint(simulation) != job.fingerprint:
+        raise SimulationError(
+            f"the code of the simulation of {job.block.claim} is not the same here as in the process that asked for it "
+            "(edited during the run, or another version on this machine?): run again"
+        )
+    return compute(job.block, simulation)
 
 
 def compute(block: Block, simulation: Simulation) -> tuple[Samples, float]:
@@ -91,8 +112,17 @@ def compute(block: Block, simulation: Simulation) -> tuple[Samples, float]:
 
     start = time.perf_counter()
     stream = Stream(block.words(), block.backend)
-    with _one_thread():
-        samples = simulation(block.trials, stream, **block.params)
+    # What is not finite is an error below, with its row; NumPy's warnings on the way there say less.
+    with _one_thread(), np.errstate(all="ignore"):
+        try:
+            samples = simulation(block.trials, stream, **block.params)
+        except TheorylabError:
+            raise
+        except Exception as error:
+            raise SimulationError(f"the simulation of {block.claim} failed: {one_line(error)}") from error
+    for name, array in samples.items():
+        if array.dtype.kind not in "biuf":
+            raise SimulationError(f"observable {name!r} of {block.claim} holds {array.dtype}: real numbers are needed")
     return samples, time.perf_counter() - start
 
 

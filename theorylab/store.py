@@ -77,47 +77,67 @@ class Store:
                 f"store {self.path} has version {version}, this theorylab writes version {VERSION}; "
                 "name another file with --store, or move this one away"
             )
-        damage = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if damage != "ok":
-            raise StoreError(self._damaged(damage))
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
+        # Taking the lock for writing shows now, before anything is computed, whether a block can be kept.
+        self._db.execute("BEGIN IMMEDIATE")
         if not tables:
-            self._db.executescript(
-                f"""
-                BEGIN IMMEDIATE;
+            self._db.execute(
+                """
                 CREATE TABLE IF NOT EXISTS blocks (
                     key TEXT PRIMARY KEY, claim TEXT NOT NULL, params TEXT NOT NULL, seed INTEGER NOT NULL,
                     block INTEGER NOT NULL, trials INTEGER NOT NULL, backend TEXT NOT NULL,
                     fingerprint TEXT NOT NULL, seconds REAL NOT NULL, checksum BLOB NOT NULL, samples BLOB NOT NULL
-                ) WITHOUT ROWID;
-                PRAGMA user_version = {VERSION};
-                COMMIT;
+                )
                 """
             )
+            self._db.execute(f"PRAGMA user_version = {VERSION}")
+        self._db.execute("COMMIT")
 
     def get(self, block: Block, fingerprint: str) -> Samples | None:
         """The samples of a finished block, or None."""
+        key = block.key(fingerprint)
         with self._explained():
-            row = self._db.execute(
-                "SELECT samples, checksum FROM blocks WHERE key = ?", (block.key(fingerprint),)
-            ).fetchone()
+            row = self._db.execute("SELECT samples, checksum FROM blocks WHERE key = ?", (key,)).fetchone()
         if row is None:
             return None
         data, checksum = row
-        if hashlib.sha256(data).digest() != checksum:
+        if _checksum(key, data) != checksum:
             raise StoreError(self._damaged(f"block {block.index} of {block.claim} does not match its checksum"))
         return _unpack(data)
 
     def put(self, block: Block, fingerprint: str, samples: Samples, seconds: float) -> None:
         """Keep a finished block: all of it or nothing."""
-        data = _pack(samples)
+        data, key = _pack(samples), block.key(fingerprint)
         row = (
-            block.key(fingerprint), block.claim, canonical(block.params), block.seed, block.index, block.trials,
-            block.backend, fingerprint, seconds, hashlib.sha256(data).digest(), data,
+            key, block.claim, canonical(block.params), block.seed, block.index, block.trials, block.backend,
+            fingerprint, seconds, _checksum(key, data), data,
         )  # fmt: skip
         with self._explained():
             self._db.execute(f"INSERT OR IGNORE INTO blocks VALUES ({', '.join('?' * len(row))})", row)
+
+    def check(self) -> int:
+        """Read everything, which takes seconds for each gigabyte; return the number of blocks.
+
+        Opening a store does not do this: what is read later is checked when it is read.
+
+        Raises
+        ------
+        StoreError
+            When any part of the file is damaged.
+        """
+        with self._explained():
+            damage = self._db.execute("PRAGMA integrity_check(1)").fetchone()[0]
+            if damage != "ok":
+                raise StoreError(self._damaged(damage))
+            for key, data, checksum in self._db.execute("SELECT key, samples, checksum FROM blocks"):
+                if _checksum(key, data) != checksum:
+                    raise StoreError(self._damaged(f"block {key[:12]} does not match its checksum"))
+        return len(self)
+
+    def __bool__(self) -> bool:
+        # An empty store is a store: `if store` must not mean `if it holds blocks`.
+        return True
 
     def __len__(self) -> int:
         with self._explained():
@@ -163,6 +183,10 @@ class Store:
         if "full" in text or "disk I/O" in text:
             return f"store {self.path}: the disk is full ({text}); finished blocks are kept, free room and run again"
         return self._damaged(text)
+
+
+def _checksum(key: str, data: bytes) -> bytes:
+    return hashlib.sha256(key.encode() + data).digest()
 
 
 def _pack(samples: Samples) -> bytes:
