@@ -107,7 +107,7 @@ def test_installed_package_verifies_a_claim(kind: str, request: pytest.FixtureRe
     assert where.is_relative_to(folder / "venv")
     claims = json.loads(run(theorylab, "list", "--json", cwd=folder))
     assert claims
-    run(theorylab, "verify", claims[0]["claim"], "--budget", "quick", cwd=folder)
+    run(theorylab, "verify", claims[0]["claim"], "--budget", "quick", "--jobs", "1", cwd=folder)
     assert "@misc{theorylab," in run(theorylab, "cite", claims[0]["claim"], cwd=folder)
     diagnosis = json.loads(run(theorylab, "doctor", "--json", cwd=folder))
     assert {f["name"]: f["detail"] for f in diagnosis if not f["ok"]} == {}
@@ -121,4 +121,4 @@ def test_own_project_beside_the_installed_package(from_wheel: Path) -> None:
     # Once installed, the theory is in the catalogue like those that came with theorylab.
     run(python, "-m", "pip", "install", "--no-deps", project, cwd=from_wheel)
     assert "expected-variance" in run(theorylab, "list", "toy_models", cwd=from_wheel)
-    run(theorylab, "verify", "toy_models/sample-variance", "--budget", "quick", cwd=from_wheel)
+    run(theorylab, "verify", "toy_models/sample-variance", "--budget", "quick", "--jobs", "1", cwd=from_wheel)
