@@ -110,7 +110,8 @@ def test_installed_package_verifies_a_claim(kind: str, request: pytest.FixtureRe
     run(theorylab, "verify", claims[0]["claim"], "--budget", "quick", "--jobs", "1", cwd=folder)
     assert "@misc{theorylab," in run(theorylab, "cite", claims[0]["claim"], cwd=folder)
     diagnosis = json.loads(run(theorylab, "doctor", "--json", cwd=folder))
-    assert {f["name"]: f["detail"] for f in diagnosis if not f["ok"]} == {}
+    # How much memory and disk a test machine has left is not what is tested.
+    assert not [f for f in diagnosis if not f["ok"] and f["name"] not in ("memory", "disk")]
 
 
 def test_own_project_beside_the_installed_package(from_wheel: Path) -> None:
