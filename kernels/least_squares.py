@@ -49,7 +49,8 @@ def minimum_norm_numba(design: np.ndarray, response: np.ndarray) -> np.ndarray:
 
     def solve(right: np.ndarray) -> np.ndarray:
         if tall:
-            return _substitute(factor, _product(transposed, right))
+            solution: np.ndarray = _substitute(factor, _product(transposed, right))
+            return solution
         return _product(transposed, _substitute(factor, right))
 
     out = solve(response)
