@@ -226,34 +226,29 @@ class Implicit(Prediction):
         return value, self.rtol * np.abs(value)
 
     def mp(self, digits: int = 50, **parameters: Any) -> mpmath.mpf:
-        """The value at one point to `digits` digits: the symbolic equation solved by the secant method."""
+        """The value at one point to `digits` digits: the symbolic equation, bracketed and solved in mpmath."""
         import mpmath
+        import sympy as sp
 
         from theorylab.symbolic import exact_number, high_precision
 
         values = self.space.complete(parameters)
         arrays = self.space.validate(values)
         exact = {s: exact_number(values[s.name]) for s in self._symbols}
-        low, high = (float(end) for end in self.bracket(**arrays))
-        with mpmath.workdps(digits + 10):
-
-            def residual(x: Any) -> mpmath.mpf:
-                import sympy as sp
-
-                return high_precision(self.equation, {**exact, self.unknown: sp.Float(x, digits + 10)}, digits + 10)
-
+        residual = sp.lambdify(self.unknown, self.equation.xreplace(exact), "mpmath")
+        # Twice the digits, because the residual is a small difference near the root.
+        working = 2 * digits + 10
+        with mpmath.workdps(working):
             root = mpmath.findroot(
                 residual,
-                (mpmath.mpf(low), mpmath.mpf(high)),
+                tuple(mpmath.mpf(float(end)) for end in self.bracket(**arrays)),
                 solver="anderson",
-                tol=mpmath.mpf(10) ** (-2 * digits),
+                tol=mpmath.mpf(10) ** (-2 * working),
                 maxsteps=500,
                 verify=False,
             )
-            import sympy as sp
-
             output = self.unknown if self.output is None else self.output
-            return high_precision(output, {**exact, self.unknown: sp.Float(root, digits + 10)}, digits)
+            return high_precision(output, {**exact, self.unknown: sp.Float(root, working)}, digits)
 
     def latex(self) -> str:
         """The equation in LaTeX."""
