@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 # A claim's margin is at most this fraction of the distance to its nearest mutant.
 MUTANT_DISTANCE = 3.0
+# A run is given up after its first look when the full budget would see no less than this many margins: the pilot
+# itself knows the spread of a heavy-tailed observable only within some tens of per cent.
+HOPELESS = 1.5
 
 
 def verify(
@@ -78,6 +81,13 @@ def verify(
     return run.verdict()
 
 
+def first_look(claim: Claim, budget: str, seed: int) -> Verdict:
+    """What `verify` knows after its first look, with what the full budget would see as `detectable`."""
+    run = _Run(claim, budget, claim.budget(budget), seed, CLAIM_LEVEL, most_looks=1)
+    run.sampler = Sampler(claim, seed, "auto", None, None, None)
+    return run.verdict()
+
+
 @dataclass
 class _Group:
     """Cells that give one finding together, and how far they have been sampled."""
@@ -98,6 +108,7 @@ class _Run:
     budget: Budget
     seed: int
     level: float
+    most_looks: int | None = None
     sampler: Sampler | None = None
     rejected: dict[str, bool] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -112,7 +123,7 @@ class _Run:
         mutants = {m.name: m.prediction(claim.prediction) for m in claim.mutants}
         self.rejected = dict.fromkeys(mutants, False)
         separated = False
-        while waiting := self._waiting(groups, len(schedule)):
+        while waiting := self._waiting(groups, self.most_looks or len(schedule)):
             if self.sampler:
                 wanted = {c: schedule[g.look + 1] for g in waiting for c in g.cells}
                 for c, drawn in self.sampler.draw(cells, wanted, budget.block_trials).items():
@@ -133,7 +144,7 @@ class _Run:
         findings = tuple(g.finding for g in groups if g.finding is not None)
         status = self._status(findings)
         if status == "fails":
-            findings = self._explained(findings, cells)
+            findings = self._explained(findings, cells, samples)
         return self._report(status, findings, time.perf_counter() - start)
 
     def _level(self, schedule: Sequence[int], look: int, groups: int) -> Level:
@@ -193,7 +204,7 @@ class _Run:
             if group.look > 0 or finding is None or finding.status != "inconclusive" or finding.detectable is None:
                 continue
             low, high = finding.discrepancy
-            if finding.detectable > self.budget.margin > abs(low + high) / 2.0:
+            if finding.detectable > HOPELESS * self.budget.margin and self.budget.margin > abs(low + high) / 2.0:
                 needed = schedule[-1] * (finding.detectable / self.budget.margin) ** 2
                 self.notes.append(
                     f"underpowered: {schedule[-1]} trials can see {finding.detectable:.2g}, the margin is "
@@ -212,11 +223,14 @@ class _Run:
             self.notes.append("mutants not rejected: " + "; ".join(survivors))
         return "inconclusive"
 
-    def _explained(self, findings: Sequence[Finding], cells: Sequence[Cell]) -> tuple[Finding, ...]:
-        return tuple(
-            replace(f, behaves_as=behaves_as(self.claim, [cells[i] for i in f.cells], f)) if f.status == "fails" else f
-            for f in findings
-        )
+    def _explained(
+        self, findings: Sequence[Finding], cells: Sequence[Cell], samples: Sequence[Samples]
+    ) -> tuple[Finding, ...]:
+        def explained(f: Finding) -> Finding:
+            words = behaves_as(self.claim, [cells[i] for i in f.cells], [samples[i] for i in f.cells], f)
+            return replace(f, behaves_as=words)
+
+        return tuple(explained(f) if f.status == "fails" else f for f in findings)
 
     def _report(self, status: Status, findings: Sequence[Finding], seconds: float) -> Verdict:
         order: dict[str, int] = {"fails": 2, "inconclusive": 1, "holds": 0}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from theorylab.claim import Claim
-from theorylab.engine import verify
+from theorylab.engine import first_look
 
 
 def pilot(claim: Claim, budget: str = "standard", seed: int = 0) -> str:
@@ -14,13 +14,16 @@ def pilot(claim: Claim, budget: str = "standard", seed: int = 0) -> str:
     The pilot draws the same numbers as the first block of the run itself.
     """
     full = claim.budget(budget)
-    block = full.block_trials
-    trial = replace(claim, budgets={budget: replace(full, trials=block, block=block)}, mutants=())
-    verdict = verify(trial, budget, seed=seed)
-    if verdict.detectable is None:
+    if claim.check.kind in ("bound", "identity"):
         return f"a {claim.check.kind} has no error level: its effort is {full.trials} cases a point"
-    looks_ahead = verdict.detectable * (block / full.trials) ** 0.5
-    able = "enough" if looks_ahead < full.margin else "not enough"
+    verdict = first_look(replace(claim, mutants=()), budget, seed)
+    if verdict.detectable is None:
+        return (
+            f"a {claim.check.kind} is seen to the spacing of its ladder, where the signs are certain: "
+            f"after the first of {full.trials} trials a point it is {verdict.status}"
+        )
+    able = "enough" if verdict.detectable < full.margin else "not enough"
     return (
-        f"{full.trials} trials can see a discrepancy of about {looks_ahead:.2g}; the margin is {full.margin:g}: {able}"
+        f"{full.trials} trials can see a discrepancy of about {verdict.detectable:.2g}; "
+        f"the margin is {full.margin:g}: {able}"
     )

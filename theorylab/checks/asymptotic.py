@@ -35,8 +35,11 @@ class Asymptotic(Check):
 
     Over at least four sizes E[X_N] - f(N) is fitted by `limit + c N^-rate` (+ further orders). The limit is a
     linear combination of independent means, so that its interval needs no bootstrap; it must lie inside the
-    margin. The residuals must fit, and where a finite-size term is seen at all its freely fitted rate must be
-    within `rate_tolerance` of the stated one. A single size confirms nothing about an asymptotic formula.
+    margin, also when widened by the extrapolation's own doubt: what the limit moves, beyond one standard error,
+    when the smallest size is left out. The residuals must fit, and where a finite-size term is seen at all its
+    freely fitted rate must be within `rate_tolerance` of the stated one. A single size confirms nothing about an
+    asymptotic formula. The error level is that of the model: a correction that falls as slowly as the stated one
+    but is not of its form is seen only as far as the residuals, the rate and the smallest size show it.
 
     Parameters
     ----------
@@ -90,27 +93,36 @@ class Asymptotic(Check):
         difference = np.array([m.mean for m in moments])
         error = np.array([np.sqrt(m.variance / m.n) for m in moments])
         exponents = [-k * self.rate for k in range(self.order + 1)]
-        fitted = fit(power_design(n, exponents), difference, error)
-        limit = means.combination(list(fitted.rows[0]), moments)
-        leading = means.combination(list(fitted.rows[1] * max(n) ** self.rate), moments)
+        design = power_design(n, exponents)
+        fitted = fit(design, difference, error)
+        limit, leading = fitted.coefficient(0, moments), fitted.coefficient(1, moments)
         value = parts[-1][1]
+        # Each size's prediction enters the limit with that size's weight.
+        prediction_error = np.abs(fitted.rows[0]) @ np.array([e for _, _, e in parts])
+        drift = _drift(design, difference, error, moments)
         c_low, c_high = leading.interval(level.alpha)
-        sd = float(leading.error)
-        notes = [f"coefficient of {self.size}^-{self.rate:g}: {float(leading.value):.4g} +- {sd:.2g} (1 s.e.)"]
+        unit = max(n) ** self.rate
+        notes = [
+            f"coefficient of {self.size}^-{self.rate:g}: "
+            f"{float(leading.value) * unit:.4g} +- {float(leading.error) * unit:.2g} (1 s.e.)"
+        ]
+        if drift > 0:
+            notes.append(f"without the smallest size the limit moves by {drift:.2g} more than one standard error")
         rate_ok = True
         if self.order == 1 and not c_low <= 0.0 <= c_high:
-            low, high = _rate_interval(np.array(n), difference, error, level.z)
+            low, high = _rate_interval(np.array(n), difference, error, level.z())
             notes.append(f"fitted rate in [{low:.2f}, {high:.2f}]")
             rate_ok = low - self.rate_tolerance <= self.rate <= high + self.rate_tolerance
-        trust = next((t for r, _, _ in parts if (t := tails.distrust(r, level.z))), None)
+        trust = next((t for r, _, _ in parts if (t := tails.distrust(r, level.z()))), None)
         finding = compare_means(
             where=f"{_fixed(cells[-1], self.size)}; {self.size} = {n[0]:g}..{n[-1]:g}",
             difference=limit,
             value=value,
-            error=parts[-1][2],
+            error=prediction_error,
             scale=scale_of(self.scale, value, claim.name),
             budget=budget,
             level=level,
+            extrapolation=drift,
             notes=notes,
             distrust=trust,
         )
@@ -131,6 +143,16 @@ class Asymptotic(Check):
             _, wrong, _ = residuals(self.observable, self.given, mutant, cell, sample)
             distance = max(distance, float(np.max(np.abs(wrong - right) / scale_of(self.scale, right, claim.name))))
         return distance
+
+
+def _drift(design: np.ndarray, difference: np.ndarray, error: np.ndarray, moments: Sequence[means.Moments]) -> float:
+    """How far the limit moves, beyond one standard error, when the smallest size is left out."""
+    if len(design) <= design.shape[1]:
+        return 0.0
+    rest = fit(design[1:], difference[1:], error[1:])
+    weights = fit(design, difference, error).rows[0] - np.concatenate([[0.0], rest.rows[0]])
+    move = means.combination(list(weights), moments)
+    return max(0.0, float(np.abs(move.value) - move.error))
 
 
 def _rate_interval(n: np.ndarray, difference: np.ndarray, error: np.ndarray, z: float) -> tuple[float, float]:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 Scale = Literal["relative", "absolute", "peak"]
 
+# Stands for infinity in a finding, which travels as JSON.
+UNBOUNDED = 1e300
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -38,12 +41,11 @@ class Level:
     alpha: float
     spent: float
 
-    @property
-    def z(self) -> float:
-        """Two-sided normal quantile."""
+    def z(self, components: int = 1) -> float:
+        """Two-sided normal quantile, when the level is split over a number of components."""
         from scipy.special import ndtri
 
-        return float(-ndtri(self.alpha / 2.0))
+        return float(-ndtri(self.alpha / (2.0 * max(components, 1))))
 
 
 @dataclass(frozen=True)
@@ -123,22 +125,26 @@ def compare_means(
     scale: np.ndarray,
     budget: Budget,
     level: Level,
+    extrapolation: float = 0.0,
     notes: Sequence[str] = (),
     distrust: str | None = None,
 ) -> Finding:
     """Turn an estimate of (observable - prediction), of one or many components, into a finding.
 
-    The level is split over the components. The prediction's own numerical error widens the interval for
-    `holds` and narrows it for `fails`. The component that decides is reported: one that fails, else the one
-    nearest its margin. Distrust of the mean (heavy tails) makes the finding inconclusive, unless intervals ten
-    times as wide would decide the same.
+    The level is split over the components. The prediction's own numerical error, and that of an extrapolation,
+    widen the interval for `holds` and narrow it for `fails`. The component that decides is reported: one that
+    fails, else the one nearest its margin. Distrust of the mean (heavy tails) makes the finding inconclusive,
+    unless intervals ten times as wide would decide the same.
     """
     value, error, scale = (np.broadcast_to(a, difference.value.shape) for a in (value, error, scale))
-    low, high = difference.interval(level.alpha / max(difference.value.size, 1))
+    alpha = level.alpha / max(difference.value.size, 1)
+    low, high = difference.interval(alpha)
+    last_low, last_high = difference.with_trials(1.0 / level.spent).interval(alpha)
     if distrust is not None:
         low, high = difference.value - 10 * (difference.value - low), difference.value + 10 * (high - difference.value)
-    outer = (low - error) / scale, (high + error) / scale
-    inner = (low + error) / scale, (high - error) / scale
+    slack = error + extrapolation
+    outer = (low - slack) / scale, (high + slack) / scale
+    inner = (low + slack) / scale, (high - slack) / scale
     strain = np.maximum(np.abs(outer[0]), np.abs(outer[1]))
     failing = (inner[0] > budget.margin) | (inner[1] < -budget.margin)
     status: Status = "inconclusive"
@@ -149,7 +155,6 @@ def compare_means(
         status = "holds"
     worst = np.unravel_index(int(np.argmax(strain)), strain.shape) if strain.ndim else ()
     reasons = (distrust,) if distrust is not None and status == "inconclusive" else ()
-    half = float(np.max((high - low) / (2.0 * scale)))
     return Finding(
         where=where if not strain.ndim else f"{where} [component {','.join(str(int(i)) for i in worst)}]",
         status=status,
@@ -159,7 +164,7 @@ def compare_means(
         prediction_error=float(error[worst]),
         discrepancy=(float(outer[0][worst]), float(outer[1][worst])),
         margin=budget.margin,
-        detectable=half * float(np.sqrt(level.spent)),
+        detectable=float(np.max((last_high - last_low) / (2.0 * scale))),
         notes=(*notes, *reasons),
     )
 

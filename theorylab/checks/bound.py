@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from theorylab.checks.base import Cell, Check, Level, observable, points_of, predict
+from theorylab.checks.base import UNBOUNDED, Cell, Check, Level, observable, points_of, predict
 from theorylab.claim import Budget, Claim, Status
 from theorylab.prediction import Prediction
 from theorylab.simulation import Samples
@@ -68,12 +68,14 @@ class Bound(Check):
         """Look for a violation among the cases and measure how nearly equality is reached."""
         (cell,), (sample,) = cells, samples
         x, y, error = (observable(sample, name) for name in ("x", "y", "error"))
+        if x.size == 0:
+            return _nothing_found(cell, budget)
         sign = 1.0 if self.sense == ">=" else -1.0
         value, own = predict(prediction, {**cell.params, self.variable: x})
         slack = sign * (y - value)
         excess = -slack - error - own
-        worst = int(np.argmax(excess)) if excess.size else -1
-        violated = worst >= 0 and bool(excess[worst] > 0)
+        worst = int(np.argmax(excess))
+        violated = bool(excess[worst] > 0)
         gap, notes = self._tightness(prediction, cell, x, y, value, sign)
         done = level.spent >= 1.0
         status: Status = "inconclusive"
@@ -85,18 +87,17 @@ class Bound(Check):
         elif done:
             status = "holds"
         relative = slack / np.where(value == 0, 1.0, np.abs(value))
-        nearest = int(np.argmin(relative)) if relative.size else -1
-        if nearest >= 0:
-            notes.append(f"smallest slack {relative[nearest]:.3g} of f at {self.variable} = {x[nearest]:.5g}")
+        nearest = int(np.argmin(relative))
+        notes.append(f"smallest slack {relative[nearest]:.3g} of f at {self.variable} = {x[nearest]:.5g}")
         shown = worst if violated else nearest
         return Finding(
             where=str(cell),
             status=status,
-            estimate=float(y[shown]) if shown >= 0 else None,
+            estimate=float(y[shown]),
             interval=None,
-            predicted=float(value[shown]) if shown >= 0 else None,
-            prediction_error=float(own[shown]) if shown >= 0 else None,
-            discrepancy=(float(min(relative[worst], 0.0)) if violated else 0.0, gap if gap is not None else 0.0),
+            predicted=float(value[shown]),
+            prediction_error=float(own[shown]),
+            discrepancy=(float(min(relative[worst], 0.0)) if violated else 0.0, min(gap or 0.0, UNBOUNDED)),
             margin=budget.margin,
             notes=tuple(notes),
         )
@@ -117,7 +118,7 @@ class Bound(Check):
         points = np.asarray(self.at, dtype=float)
         reached = np.asarray(self.tight(points, **cell.params))
         claimed, _ = predict(prediction, {**cell.params, self.variable: points})
-        relative = np.abs(reached / claimed - 1.0)
+        relative = np.abs(reached - claimed) / np.where(claimed == 0, 1.0, np.abs(claimed))
         i = int(np.argmax(relative))
         return float(relative[i]), [
             f"extremal instance within {relative[i]:.3g} of equality (worst, {self.variable} = {points[i]:g})"
@@ -128,3 +129,18 @@ class Bound(Check):
             f"counterexample: {self.variable} = {x[i]:.12g}, y = {y[i]:.12g}, f = {value[i]:.12g} "
             f"(block {int(sample['block'][i])}, case {int(sample['case'][i])})"
         )
+
+
+def _nothing_found(cell: Cell, budget: Budget) -> Finding:
+    """A search that kept no case has shown nothing."""
+    return Finding(
+        where=str(cell),
+        status="inconclusive",
+        estimate=None,
+        interval=None,
+        predicted=None,
+        prediction_error=None,
+        discrepancy=(0.0, 0.0),
+        margin=budget.margin,
+        notes=("the search returned no case",),
+    )

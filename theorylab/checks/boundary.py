@@ -8,8 +8,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from theorylab.checks.base import Cell, Check, Level, describe, observable, points_of, predict
+from theorylab.checks.base import UNBOUNDED, Cell, Check, Level, describe, observable, points_of, predict
 from theorylab.claim import Budget, Claim, Status
+from theorylab.errors import DesignError
 from theorylab.inference import means, tails
 from theorylab.prediction import Prediction
 from theorylab.simulation import Samples
@@ -20,9 +21,10 @@ from theorylab.verdict import Finding
 class Boundary(Check):
     """The expected order parameter is negative below the predicted transition and positive above it.
 
-    The order parameter is measured at theta_c (1 + k margin) for each rung k of the ladder. Its sign is certified
-    where its interval excludes zero. The crossing then lies between the highest certified-negative and the
-    lowest certified-positive rung, for an order parameter whose expectation is monotone in theta.
+    The order parameter is measured at theta_c (1 + k margin) for each rung k of the ladder, with the margin
+    narrowed by the prediction's own relative error. Its sign is certified where its interval excludes zero. The
+    crossing then lies between the highest certified-negative and the lowest certified-positive rung, for an order
+    parameter whose expectation is monotone in theta.
 
     Parameters
     ----------
@@ -46,10 +48,15 @@ class Boundary(Check):
         """Each point at each rung."""
         cells = []
         for point in points_of(claim, budget):
-            critical = float(claim.predict(**point))
+            critical, error = (float(v) for v in claim.evaluate(**point))
+            step = budget.margin - error / critical if critical > 0 else 0.0
+            if step <= 0:
+                raise DesignError(
+                    f"claim {claim.name}: a relative margin of {budget.margin:g} needs a positive transition known "
+                    f"more closely than that; predicted {critical:g} +- {error:.2g}"
+                )
             cells += [
-                Cell(claim.point({**point, self.parameter: critical * (1.0 + k * budget.margin)}))
-                for k in sorted(self.ladder)
+                Cell(claim.point({**point, self.parameter: critical * (1.0 + k * step)})) for k in sorted(self.ladder)
             ]
         return cells
 
@@ -73,19 +80,20 @@ class Boundary(Check):
         estimates = [means.mean(s) for s in x]
         # A sign is used only where its mean can be trusted; an uncertified rung just widens the bracket.
         ends = np.array([e.interval(level.alpha / len(cells)) for e in estimates])
-        trusted = np.array([tails.distrust(s, level.z) is None for s in x])
+        trusted = np.array([tails.distrust(s, level.z(len(cells))) is None for s in x])
         below = theta[(ends[:, 1] < 0) & trusted]
         above = theta[(ends[:, 0] > 0) & trusted]
         low, high = below.max(initial=0.0), above.min(initial=np.inf)
         value, error = (float(v) for v in predict(prediction, cells[0].params))
         slack = error / value
+        # Where the crossing may be, and where it must be, in proportion to a prediction with an error of its own.
         gap = (low / value - 1.0 - slack, high / value - 1.0 + slack)
         tolerance = budget.margin * (1.0 + 1e-9)
         status: Status = "inconclusive"
         notes: list[str] = []
         if low >= high:
             notes.append("the order parameter is not monotone: signs certified in the wrong order")
-        elif (low > 0 and gap[0] - slack > tolerance) or (np.isfinite(high) and gap[1] + slack < -tolerance):
+        elif (low > 0 and gap[0] > tolerance) or (np.isfinite(high) and gap[1] < -tolerance):
             status = "fails"
         elif -tolerance <= gap[0] and gap[1] <= tolerance:
             status = "holds"
@@ -99,7 +107,7 @@ class Boundary(Check):
             interval=(float(low), float(high)) if finite else None,
             predicted=value,
             prediction_error=error,
-            discrepancy=(float(gap[0]), float(gap[1]) if np.isfinite(high) else 1e300),
+            discrepancy=(float(gap[0]), min(float(gap[1]), UNBOUNDED)),
             margin=budget.margin,
             notes=(*notes, "order parameter " + ", ".join(f"{o:.3g}" for o in order)),
         )

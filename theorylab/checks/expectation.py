@@ -65,7 +65,7 @@ class Expectation(Check):
             scale=scale_of(self.scale, value, claim.name),
             budget=budget,
             level=level,
-            distrust=tails.distrust(residual, level.z),
+            distrust=tails.distrust(residual, level.z(difference.value.size)),
         )
 
     def separation(

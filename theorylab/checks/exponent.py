@@ -34,8 +34,8 @@ class Exponent(Check):
     """The mean grows or falls as a power of the size, and the prediction is that power (with its sign).
 
     The slope of log E[X] against log N is fitted by weighted least squares, with a term N^drift for the
-    approach to the power law where one is stated. By the delta method the slope is a linear combination of
-    independent means. The margin is absolute.
+    approach to the power law where one is stated. The logarithms of independent means are treated by the delta
+    method to second order. The margin is absolute.
 
     Parameters
     ----------
@@ -82,23 +82,23 @@ class Exponent(Check):
         mean = np.array([m.mean for m in moments])
         if np.any(mean <= 0):
             raise DesignError(f"claim {claim.name}: a power law needs positive means, found {mean.min():g}")
-        relative = np.array([np.sqrt(m.variance / m.n) for m in moments]) / mean
+        logs = [m.log() for m in moments]
+        y = np.array([m.mean for m in logs])
+        relative = np.array([np.sqrt(m.variance / m.n) for m in logs])
         design = np.stack([np.ones_like(n), np.log(n / n.max())], axis=1)
         if self.drift is not None:
             # Scaled to be of order one where it is largest.
             column = power_design(n if self.drift > 0 else 1.0 / n, [abs(self.drift)])
             design = np.concatenate([design, column], axis=1)
-        fitted = fit(design, np.log(mean), relative)
-        slope = float(fitted.rows[1] @ np.log(mean))
+        fitted = fit(design, y, relative)
+        slope = fitted.coefficient(1, logs)
         value, error = predict(prediction, cells[-1].params)
-        # Delta method: log mean = log mu + (mean - mu)/mu.
-        linear = means.combination(list(fitted.rows[1] / mean), moments)
         local = np.diff(np.log(mean)) / np.diff(np.log(n))
-        trust = next((t for s in x if (t := tails.distrust(s, level.z))), None)
+        trust = next((t for s in x if (t := tails.distrust(s, level.z()))), None)
         finding = compare_means(
             where=f"{describe({k: v for k, v in cells[-1].params.items() if k != self.size})}; "
             f"{self.size} = {n[0]:g}..{n[-1]:g}",
-            difference=replace(linear, value=np.asarray(slope - value)),
+            difference=replace(slope, value=np.asarray(slope.value - value)),
             value=value,
             error=error,
             scale=np.ones_like(value),

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+
+from theorylab.inference import means
+from theorylab.inference.means import Estimate, Moments
 
 
 @dataclass(frozen=True)
@@ -16,6 +19,8 @@ class Fit:
     ----------
     rows : float64[coefficients, sizes]
         Coefficient i is `rows[i] @ y`.
+    leverage : float64[sizes]
+        How much of its own fitted value each size determines.
     residual
         Weighted sum of squared residuals.
     freedom
@@ -23,8 +28,28 @@ class Fit:
     """
 
     rows: np.ndarray
+    leverage: np.ndarray
     residual: float
     freedom: int
+
+    def coefficient(self, index: int, moments: Sequence[Moments]) -> Estimate:
+        r"""One coefficient, from the moments of the values fitted, freed of the bias of fitted weights.
+
+        The weights :math:`1/v_i` are estimated from the same samples as the means :math:`y_i`, and of a skewed
+        observable a large mean comes with a large variance, hence with a small weight. As
+        :math:`\partial a_i / \partial v_i = -a_i (1 - h_i) / v_i` for coefficient :math:`\sum_i a_i y_i` and
+        leverages :math:`h_i`, and :math:`\mathrm{cov}(v_i, y_i) = \mu_{3,i} / n_i^2`, the bias is
+        :math:`-\sum_i a_i (1 - h_i) \mu_{3,i} / (n_i \sigma_i^2)`. To the same order the weights change neither
+        the variance (they are at its minimum) nor the third cumulant.
+        """
+        row = self.rows[index]
+        estimate = means.combination(list(row), moments)
+        bias = -sum(
+            float(a * (1.0 - h) * m.third / (m.n * m.variance))
+            for a, h, m in zip(row, self.leverage, moments)
+            if m.variance > 0
+        )
+        return replace(estimate, value=np.asarray(estimate.value - bias))
 
     def tension(self, level: float) -> str | None:
         """Say that the residuals are too large for the model at `level`, or None."""
@@ -43,7 +68,7 @@ def fit(design: np.ndarray, y: np.ndarray, error: np.ndarray) -> Fit:
     length = np.linalg.norm(weighted, axis=0)
     rows = np.linalg.pinv(weighted / length) / length[:, None] * weight
     residual = float(np.sum(np.square((y - design @ (rows @ y)) * weight)))
-    return Fit(rows, residual, len(y) - design.shape[1])
+    return Fit(rows, np.einsum("ij,ji->i", design, rows), residual, len(y) - design.shape[1])
 
 
 def power_design(sizes: Sequence[float] | np.ndarray, exponents: Sequence[float]) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from theorylab.inference import means
+from theorylab.inference import means, tails
 
 Cdf = Callable[[np.ndarray], np.ndarray]
 
@@ -42,7 +42,9 @@ def ensemble_distance(
     The trial (a matrix) is the unit of replication: its eigenvalues repel and are not independent. On a grid
     of quantiles of the pooled sample each trial gives the fraction of its values at or below the point; the
     means of these fractions get simultaneous intervals (union bound). Both CDFs are monotone, so that between
-    two grid points the distance exceeds that at the points by at most the rise of one of the two CDFs.
+    two grid points the distance exceeds that at the points by at most the rise of one of the two CDFs. Where
+    few trials have values on one side (in the tails) the fractions are too far from normal for an interval: there
+    the expected CDF is only known to lie between its bounds at the neighbours.
 
     Parameters
     ----------
@@ -59,18 +61,24 @@ def ensemble_distance(
     estimate, (low, high), where
         Largest distance seen, its interval, and the grid point of the largest distance.
     """
+    from scipy.special import ndtri
+
     m = sample.shape[1]
     pooled = np.sort(sample, axis=None)
-    grid = np.unique(pooled[np.linspace(0, pooled.size - 1, points).astype(int)])
+    # Midway between neighbours: a value of the sample would count itself. At an atom the neighbours coincide.
+    index = np.unique(np.linspace(0, pooled.size - 2, points).astype(int))
+    grid = np.unique((pooled[index] + pooled[index + 1]) / 2.0)
     ordered = np.sort(sample, axis=1)
     # Fractions at each grid point and just left of it, so that an atom of the law may sit on a grid point.
     sides: tuple[Literal["right", "left"], ...] = ("right", "left")
     fractions = np.stack([[np.searchsorted(row, grid, side) for side in sides] for row in ordered]) / m
-    estimate = means.mean(fractions)
-    low, high = estimate.interval(level / (2 * grid.size))
     at = np.stack([cdf(grid), cdf(np.nextafter(grid, -np.inf))])
-    gaps = np.abs(estimate.value - at).max(axis=0)
+    gaps = np.abs(fractions.mean(axis=0) - at).max(axis=0)
     worst = int(np.argmax(gaps))
+    alpha = level / (2 * grid.size)
+    wild = ~tails.tame(fractions, float(-ndtri(alpha / 2.0)))
+    low, high = means.mean(fractions).interval(alpha)
+    low, high = _monotone(np.where(wild, 0.0, low), np.where(wild, 1.0, high))
     lower = max(0.0, float(np.max(low - at)), float(np.max(at - high)))
     # Between neighbours a < b both CDFs lie between their values at a and just left of b.
     high_left, low_right = np.append(high[1], 1.0), np.insert(low[0], 0, 0.0)
@@ -82,3 +90,11 @@ def ensemble_distance(
         float(np.max(at_left - low_right)),
     )
     return float(gaps[worst]), (lower, upper), float(grid[worst])
+
+
+def _monotone(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Bounds [side, point] on a CDF right and left of a grid's points, sharpened by its being monotone."""
+    # In the order of the line: left of the first point, right of it, left of the second, ...
+    lowest = np.maximum.accumulate(low[::-1].T.ravel())
+    highest = np.minimum.accumulate(high[::-1].T.ravel()[::-1])[::-1]
+    return lowest.reshape(-1, 2).T[::-1], highest.reshape(-1, 2).T[::-1]

@@ -4,6 +4,13 @@ The t statistic is made more normal by Hall's (1992) monotone cubic transformati
 of skewness to the next order. One routine serves a single mean, an extrapolated limit and a log-slope: each
 is a linear combination :math:`\sum_i a_i \bar X_i` of independent means, of which the variance and the third
 cumulant are known sums.
+
+The transformation uses the sample's own skewness, and a sample that misses the truth by five standard errors is
+by that very event less skewed and shorter-tailed than its law: measured by importance sampling, the plain
+interval of an exponential mean at n = 64 misses 600 times too often at the level 1e-7, the transformed one still
+9 times. The logarithm of the ratio goes like :math:`z^4/n`, the next order of the expansion. Therefore the level
+is lowered by an allowance of that order before the quantile is taken: see `ALLOWANCE`, and docs/calibration.md
+for what is left.
 """
 
 from __future__ import annotations
@@ -12,6 +19,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+# Coefficients (a, b) of the allowance: the level is multiplied by exp(-(a + b skewness^2) z^4 / n), with z its
+# normal quantile. Chosen so that normal, exponential, chi-square(1), Student t(5), log-normal(0, 1) and Pareto(3)
+# means keep the level at every n >= 32 from 1e-4 to 1e-7; 2 % wider at n = 1000 for a normal observable, 8 % for an
+# exponential one.
+ALLOWANCE = (0.7, 0.5)
+# The level is not lowered beyond this factor: below it doubles run out of quantiles.
+LEAST_FACTOR = 1e-200
 
 
 @dataclass(frozen=True)
@@ -41,6 +56,18 @@ class Moments:
         variance = square.sum(axis=0) / max(n - 1, 1)
         return cls(n, np.asarray(mean), np.asarray(variance), np.asarray((square * centred).mean(axis=0)))
 
+    def log(self) -> Moments:
+        r"""Moments that make `combination` give the logarithm of a positive mean, to second order.
+
+        With :math:`\rho^2 = \sigma^2/\mu^2` and :math:`T` the t statistic of the mean, that of its logarithm is
+        :math:`T + \rho T^2 / (2 \sqrt n)`: to this order its mean and third cumulant are those of the t statistic
+        of a mean of variables with relative third moment :math:`\mu_3/\mu^3 - 3 \rho^4/2`, shifted by
+        :math:`-\rho^2 / (4 n)`.
+        """
+        square = self.variance / np.square(self.mean)
+        third = self.third / np.power(self.mean, 3) - 1.5 * np.square(square)
+        return Moments(self.n, np.log(self.mean) + square / (4.0 * self.n), square, third)
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -52,12 +79,13 @@ class Estimate:
     df: np.ndarray
 
     def interval(self, level: float) -> tuple[np.ndarray, np.ndarray]:
-        """Two-sided interval that misses the truth with probability about `level` (half in each tail).
+        """Two-sided interval: the chance that it misses the truth on either given side is at most `level`.
 
         Parameters
         ----------
         level
-            Total error probability of this interval.
+            Error probability. Half of it is allotted to each tail; what is left of the other half after the
+            allowance for small samples is reserve.
 
         Returns
         -------
@@ -65,10 +93,23 @@ class Estimate:
         """
         from scipy.special import stdtrit
 
-        quantile = stdtrit(self.df, 1.0 - level / 2.0)
+        quantile = -stdtrit(self.df, level * self._allowance(level) / 2.0)
         low = self.value - self.error * hall_inverse(quantile, self.skewness)
         high = self.value - self.error * hall_inverse(-quantile, self.skewness)
         return low, high
+
+    def with_trials(self, factor: float) -> Estimate:
+        """What this estimate would be, its value apart, with `factor` times as many trials."""
+        root = np.sqrt(factor)
+        return Estimate(self.value, self.error / root, self.skewness / root, self.df * factor)
+
+    def _allowance(self, level: float) -> np.ndarray:
+        """Factor on the level; n is the degrees of freedom + 1, and the sample's skewness that of a single trial."""
+        from scipy.special import ndtri
+
+        a, b = ALLOWANCE
+        exponent = (a / (self.df + 1.0) + b * np.square(self.skewness)) * ndtri(level / 2.0) ** 4
+        return np.asarray(np.maximum(np.exp(-exponent), LEAST_FACTOR))
 
 
 def combination(weights: Sequence[np.ndarray | float], moments: Sequence[Moments]) -> Estimate:
