@@ -8,7 +8,7 @@ Model
     - additive noise: lambda_1 e e^T + E, E a GOE matrix whose entries have variance sigma_eps^2 / b.
 Result
     On one batch, descent diverges beyond alpha_max = 2 / lambda_max(C^{-1} H_batch). GGN noise has the outlier
-    Lambda_B(theta) = theta (1 + (P/B) sigma^2 / (theta - sigma^2)) if theta > sigma^2 (1 + sqrt(P/B)), else the bulk edge
+    Lambda_B(theta) = theta (1 + (P/B) sigma^2/(theta - sigma^2)) if theta > sigma^2 (1 + sqrt(P/B)), else the bulk edge
     sigma^2 (1 + sqrt(P/B))^2; additive noise has lambda_1 + P sigma_eps^2 / (b lambda_1) if lambda_1 > sigma_eps
     sqrt(P/b), else 2 sigma_eps sqrt(P/b). So small batches give a linear law in B under GGN noise and a square-root law
     under additive noise: the linear law of SGD needs noise that is multiplicative.
@@ -16,7 +16,8 @@ Assumptions
     P and B large (finite-size corrections are in `granziol_learning_rate_finite`); fresh batches, b = B; for a batch
     drawn without replacement from N samples b = B/(1 - B/N).
 Source
-    Granziol, Zohren and Roberts, JMLR 23 (2022), arXiv:2006.09092v3, sections 4 to 6; the outlier as in Baik and Silverstein (2006), arXiv:math/0408165v1.
+    Granziol, Zohren and Roberts, JMLR 23 (2022), arXiv:2006.09092v6; the outlier as in Baik and Silverstein (2006),
+    arXiv:math/0408165.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ CONVENTIONS = {
     "b": "B/(1 - B/N): equal to B for fresh samples",
     "alpha_max": "stability limit of descent on one batch, 2 / lambda_max",
 }
-SOURCE = "Granziol, Zohren and Roberts (2022), sections 4 to 6"
+SOURCE = "Granziol, Zohren and Roberts (2022), arXiv:2006.09092v6"
 
 edge = sigma**2 * (1 + sp.sqrt(r)) ** 2
 outlier = theta * (1 + r * sigma**2 / (theta - sigma**2))
