@@ -20,6 +20,8 @@ from theorylab.verdict import Finding
 class Expectation(Check):
     """The mean of an observable equals the prediction at each point.
 
+    The interval is that of the mean with its skewness, or the exact binomial one where every trial gave 0 or 1.
+
     Parameters
     ----------
     observable
@@ -56,7 +58,14 @@ class Expectation(Check):
         """Compare the mean at one point with a prediction."""
         (cell,), (sample,) = cells, samples
         residual, value, error = residuals(self.observable, self.given, prediction, cell, sample)
-        difference = means.mean(residual)
+        x = observable(sample, self.observable)
+        difference: means.Estimate
+        # Zeros where zero is predicted are no events that never happened.
+        if not self.given and np.any(residual) and np.all((x == 0) | (x == 1)):
+            difference, trust = means.Proportion.of(x, value), None
+        else:
+            difference = means.mean(residual)
+            trust = tails.distrust(residual, level.z(difference.value.size))
         return compare_means(
             where=str(cell),
             difference=difference,
@@ -65,7 +74,7 @@ class Expectation(Check):
             scale=scale_of(self.scale, value, claim.name),
             budget=budget,
             level=level,
-            distrust=tails.distrust(residual, level.z(difference.value.size)),
+            distrust=trust,
         )
 
     def separation(

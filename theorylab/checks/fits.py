@@ -25,12 +25,15 @@ class Fit:
         Weighted sum of squared residuals.
     freedom
         Sizes minus coefficients.
+    lopsided
+        Whether some values but not all came without any spread: they would carry all of the weight.
     """
 
     rows: np.ndarray
     leverage: np.ndarray
     residual: float
     freedom: int
+    lopsided: bool
 
     def coefficient(self, index: int, moments: Sequence[Moments]) -> Estimate:
         r"""One coefficient, from the moments of the values fitted, freed of the bias of fitted weights.
@@ -52,8 +55,11 @@ class Fit:
         return replace(estimate, value=np.asarray(estimate.value - bias))
 
     def tension(self, level: float) -> str | None:
-        """Say that the residuals are too large for the model at `level`, or None."""
+        """Say that the residuals are too large for the model at `level`, or what else forbids the fit, or None."""
         from scipy.special import chdtrc
+
+        if self.lopsided:
+            return "at some sizes all trials gave the same value, at others not: their weights are unknown"
 
         if self.freedom > 0 and chdtrc(self.freedom, self.residual) < level:
             return f"the sizes do not follow the model: chi-square {self.residual:.1f} with {self.freedom} d.o.f."
@@ -68,7 +74,13 @@ def fit(design: np.ndarray, y: np.ndarray, error: np.ndarray) -> Fit:
     length = np.linalg.norm(weighted, axis=0)
     rows = np.linalg.pinv(weighted / length) / length[:, None] * weight
     residual = float(np.sum(np.square((y - design @ (rows @ y)) * weight)))
-    return Fit(rows, np.einsum("ij,ji->i", design, rows), residual, len(y) - design.shape[1])
+    return Fit(
+        rows,
+        np.einsum("ij,ji->i", design, rows),
+        residual,
+        len(y) - design.shape[1],
+        bool(0 < np.count_nonzero(error) < len(y)),
+    )
 
 
 def power_design(sizes: Sequence[float] | np.ndarray, exponents: Sequence[float]) -> np.ndarray:

@@ -63,15 +63,12 @@ def ensemble_distance(
     """
     from scipy.special import ndtri
 
-    m = sample.shape[1]
     pooled = np.sort(sample, axis=None)
     # Midway between neighbours: a value of the sample would count itself. At an atom the neighbours coincide.
     index = np.unique(np.linspace(0, pooled.size - 2, points).astype(int))
     grid = np.unique((pooled[index] + pooled[index + 1]) / 2.0)
-    ordered = np.sort(sample, axis=1)
     # Fractions at each grid point and just left of it, so that an atom of the law may sit on a grid point.
-    sides: tuple[Literal["right", "left"], ...] = ("right", "left")
-    fractions = np.stack([[np.searchsorted(row, grid, side) for side in sides] for row in ordered]) / m
+    fractions = np.stack([_fractions(sample, grid, "right"), _fractions(sample, grid, "left")], axis=1)
     at = np.stack([cdf(grid), cdf(np.nextafter(grid, -np.inf))])
     gaps = np.abs(fractions.mean(axis=0) - at).max(axis=0)
     worst = int(np.argmax(gaps))
@@ -90,6 +87,17 @@ def ensemble_distance(
         float(np.max(at_left - low_right)),
     )
     return float(gaps[worst]), (lower, upper), float(grid[worst])
+
+
+def _fractions(sample: np.ndarray, grid: np.ndarray, side: Literal["right", "left"]) -> np.ndarray:
+    """For each trial the share of its values at or below (side "right"), or below, each point: [trials, points]."""
+    trials, m = sample.shape
+    # A value counts from the first grid point on that is not below it (or that is above it).
+    first = np.searchsorted(grid, sample, "left" if side == "right" else "right")
+    bins = grid.size + 1
+    counts = np.bincount((first + bins * np.arange(trials)[:, None]).ravel(), minlength=bins * trials)
+    shares: np.ndarray = np.cumsum(counts.reshape(trials, bins)[:, :-1], axis=1) / m
+    return shares
 
 
 def _monotone(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -16,7 +16,7 @@ for what is left.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -110,6 +110,46 @@ class Estimate:
         a, b = ALLOWANCE
         exponent = (a / (self.df + 1.0) + b * np.square(self.skewness)) * ndtri(level / 2.0) ** 4
         return np.asarray(np.maximum(np.exp(-exponent), LEAST_FACTOR))
+
+
+@dataclass(frozen=True)
+class Proportion(Estimate):
+    """The mean of an observable that is 0 or 1, less a known number, with the exact binomial interval.
+
+    A t interval has no width where the event never happened, however few the trials.
+
+    Parameters
+    ----------
+    successes, trials
+        Ones, per component, and trials.
+    shift
+        What is taken off.
+    """
+
+    successes: np.ndarray
+    trials: float
+    shift: np.ndarray
+
+    @classmethod
+    def of(cls, sample: np.ndarray, shift: np.ndarray) -> Proportion:
+        """Estimate the mean of `sample`[trials, ...] of zeros and ones, less `shift`."""
+        rough = mean(sample - shift)
+        ones = np.asarray(sample.sum(axis=0), dtype=float)
+        return cls(rough.value, rough.error, rough.skewness, rough.df, ones, float(sample.shape[0]), shift)
+
+    def interval(self, level: float) -> tuple[np.ndarray, np.ndarray]:
+        """Clopper and Pearson's (1934) interval."""
+        from scipy.special import betaincinv
+
+        k, n = self.successes, self.trials
+        # The functions take no zero parameters: where they would, the bound is 0 or 1.
+        low = np.where(k > 0, betaincinv(np.maximum(k, 0.5), n - k + 1.0, level / 2.0), 0.0)
+        high = np.where(k < n, 1.0 - betaincinv(np.maximum(n - k, 0.5), k + 1.0, level / 2.0), 1.0)
+        return low - self.shift, high - self.shift
+
+    def with_trials(self, factor: float) -> Proportion:
+        """What this estimate would be, its value apart, with `factor` times as many trials."""
+        return replace(self, successes=self.successes * factor, trials=self.trials * factor)
 
 
 def combination(weights: Sequence[np.ndarray | float], moments: Sequence[Moments]) -> Estimate:
