@@ -40,6 +40,12 @@ class DesignError(TheorylabError):
     """A claim that cannot be tested as it is written (for example a margin wider than its mutants allow)."""
 
 
+class Interrupted(TheorylabError):
+    """The user pressed Ctrl-C."""
+
+    exit_code = 130
+
+
 class StoreError(TheorylabError):
     """The result store is locked, read-only, damaged, full, or of another version."""
 

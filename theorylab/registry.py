@@ -28,6 +28,7 @@ from theorylab.theory import ClaimEntry, Theory
 
 ENTRY_POINTS = "theorylab.theories"
 CATALOGUE = "theorylab.claims"
+_PREFIX = "theorylab_user_"
 _FILE = re.compile(r"(?P<path>.*\.py)(:(?P<claim>[^:/\\]+(/[^:\\]+)*))?")
 
 
@@ -67,19 +68,12 @@ def claim(name: str) -> Claim:
 
 def entry(name: str) -> ClaimEntry:
     """The claim of this name, not built yet; see `claim`."""
-    if match := _FILE.fullmatch(name):
-        found = _in_file(match["path"], match["claim"])
-        if len(found) > 1:
-            choices = ", ".join(f"{match['path']}:{_last(e.name)}" for e in found)
-            raise UsageError(f"{name} holds {len(found)} claims; choose one of {choices}")
-        return found[0]
-    known = entries(controls=True)
-    below = [e for n, e in known.items() if n == name or n.startswith(f"{name}/")]
-    if len(below) == 1:
-        return below[0]
-    if below:
-        raise UsageError(f"{name} holds {len(below)} claims; choose one of {', '.join(e.name for e in below)}")
-    raise UnknownNameError("claim", name, [*known, *_file_beside(name)])
+    below, _ = _below(name)
+    if len(below) > 1:
+        file = _FILE.fullmatch(name)
+        choices = [f"{file['path']}:{_last(e.name)}" if file else e.name for e in below]
+        raise UsageError(f"{name} holds {len(below)} claims; choose one of {', '.join(choices)}")
+    return below[0]
 
 
 def claims(prefix: str = "") -> list[Claim]:
@@ -93,21 +87,28 @@ def select(names: Sequence[str], controls: bool = False) -> list[ClaimEntry]:
     FILE.py selects every `Claim` and `Theory` at the top level of a user's file, FILE.py:NAME one of them.
     A control is selected when it is named in full, or with `controls`.
     """
-    known = entries(controls=True)
-    chosen: dict[str, ClaimEntry] = {}
     if not names:
         return list(entries(controls).values())
+    chosen: dict[str, ClaimEntry] = {}
     for name in names:
-        if match := _FILE.fullmatch(name):
-            found = _in_file(match["path"], match["claim"])
-            chosen |= {e.name: e for e in found if controls or not e.control or match["claim"]}
-            continue
-        below = [e for n, e in known.items() if n == name or (n.startswith(f"{name.rstrip('/')}/"))]
-        if not below:
-            prefixes = {"/".join(n.split("/")[:i]) for n in known for i in (1, 2, 3)}
-            raise UnknownNameError("claim, theory or family", name, [*sorted(prefixes), *_file_beside(name)])
-        chosen |= {e.name: e for e in below if controls or not e.control or e.name == name}
+        below, in_full = _below(name)
+        wanted = [e for e in below if controls or in_full or not e.control]
+        if not wanted:
+            raise UsageError(f"below {name} there are only controls, false on purpose: add --controls")
+        chosen |= {e.name: e for e in wanted}
     return list(chosen.values())
+
+
+def _below(name: str) -> tuple[list[ClaimEntry], bool]:
+    """The claims that a name selects, and whether it names a single one in full."""
+    if match := _FILE.fullmatch(name):
+        return _in_file(match["path"], match["claim"]), match["claim"] is not None
+    known = entries(controls=True)
+    below = [e for n, e in known.items() if n == name or n.startswith(f"{name.rstrip('/')}/")]
+    if not below:
+        prefixes = {"/".join(n.split("/")[:i]) for n in known for i in (1, 2, 3)}
+        raise UnknownNameError("claim, theory or family", name, [*sorted(prefixes), *_file_beside(name)])
+    return below, name in known
 
 
 @cache
@@ -121,8 +122,8 @@ def load_file(path: str) -> ModuleType:
     """
     file = Path(path).resolve()
     if not file.is_file():
-        raise UnknownNameError("file", path, [shown(f) for f in file.parent.glob("*.py")])
-    name = f"theorylab_user_{file.stem}_{hashlib.sha256(str(file).encode()).hexdigest()[:8]}"
+        raise UnknownNameError("file", shown(path), [shown(f) for f in file.parent.glob("*.py")])
+    name = f"{_PREFIX}{file.stem}_{hashlib.sha256(str(file).encode()).hexdigest()[:8]}"
     module = ModuleType(name)
     module.__file__ = str(file)
     sys.modules[name] = module
@@ -139,6 +140,12 @@ def load_file(path: str) -> ModuleType:
         del sys.modules[name]
         raise UsageError(f"{shown(file)} cannot be imported: {one_line(error)}") from error
     return module
+
+
+def loaded_folders() -> set[Path]:
+    """The folders of the users' files that were imported."""
+    own = [m for name, m in list(sys.modules.items()) if name.startswith(_PREFIX)]
+    return {Path(m.__file__).parent for m in own if m.__file__}
 
 
 def applications() -> dict[str, Application]:

@@ -110,8 +110,8 @@ class Store:
         """Keep a finished block: all of it or nothing."""
         data, key = _pack(samples), block.key(fingerprint)
         row = (
-            key, block.claim, canonical(block.params), block.seed, block.index, block.trials, block.backend,
-            fingerprint, seconds, _checksum(key, data), data,
+            key, block.claim, canonical(block.params), str(block.seed), int(block.index), int(block.trials),
+            block.backend, fingerprint, seconds, _checksum(key, data), data,
         )  # fmt: skip
         with self._explained():
             self._db.execute(f"INSERT OR IGNORE INTO blocks VALUES ({', '.join('?' * len(row))})", row)
@@ -166,6 +166,9 @@ class Store:
         """Turn the errors of SQLite and of the file system into one line each."""
         try:
             yield
+        except (sqlite3.ProgrammingError, sqlite3.InterfaceError):
+            # A misuse of the store, such as reading it when closed: no fault of the file.
+            raise
         except sqlite3.DatabaseError as error:
             raise StoreError(self._explain(error)) from None
         except OSError as error:

@@ -48,7 +48,7 @@ def sweep(
     -------
     xarray.Dataset
         `prediction`, `prediction_error`, `mean`, `standard_error` over the swept parameters (and over the
-        components of a vector observable), with the fixed parameters as attributes.
+        components of a vector observable, or along the axis of a curve), with the fixed parameters as attributes.
 
     Raises
     ------
@@ -59,12 +59,15 @@ def sweep(
     name, given = getattr(check, "observable", "value"), getattr(check, "given", ())
     if not claim.simulator.per_trial or check.kind in ("law", "boundary"):
         raise UsageError(f"claim {claim.name} is a {check.kind}: it has no mean to sweep; use verify or simulate")
-    axes = {k: np.atleast_1d(v) for k, v in parameters.items() if np.ndim(v) and k != getattr(check, "axis", None)}
+    along = getattr(check, "axis", None)
+    if along in parameters:
+        parameters[along] = np.atleast_1d(parameters[along])
+    axes = {k: np.atleast_1d(v) for k, v in parameters.items() if np.ndim(v) and k != along}
     points = [dict(zip(axes, values)) for values in itertools.product(*axes.values())]
     cells = [Cell(claim.point({**parameters, **p})) for p in points]
     sampler = Sampler(claim, seed, backend, store, executor, progress)
     block = min(trials, max(64, trials // 8))
-    # Whole blocks: trials are rounded up, so that a longer sweep reuses a shorter one.
+    # Whole blocks: trials are rounded up.
     counts = -(-trials // block) * block
     samples = sampler.draw(cells, dict.fromkeys(range(len(cells)), counts), block)
     rows = []
@@ -77,8 +80,10 @@ def sweep(
     data = {}
     for label, column in zip(("prediction", "prediction_error", "mean", "standard_error"), zip(*rows)):
         stacked = np.stack([np.broadcast_to(c, np.shape(rows[0][2])) for c in column])
-        extra = tuple(f"component_{k}" for k in range(stacked.ndim - 1))
+        extra = (along,) if along else tuple(f"component_{k}" for k in range(stacked.ndim - 1))
         data[label] = ((*dims, *extra), stacked.reshape(*shape, *stacked.shape[1:]))
+    if along:
+        axes[along] = cells[0].params[along]
     fixed = {k: v for k, v in cells[0].params.items() if k not in axes and np.ndim(v) == 0}
     return _labelled(claim, data, axes, {**fixed, "trials": counts, "seed": seed, "backend": sampler.backend})
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
-import textwrap
+from collections.abc import Iterator
 from typing import Any
 
 import click
 
 from theorylab import registry
+from theorylab.claim import Claim
+from theorylab.cli.text import labelled, paragraph
 from theorylab.theory import ClaimEntry
+
+# Points of a claim that are worth a line each.
+_MOST_POINTS = 4
 
 
 @click.command("list")
@@ -17,7 +22,7 @@ from theorylab.theory import ClaimEntry
 @click.option("--controls", is_flag=True, help="Also the deliberately false claims that test the instrument.")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
 def list_command(names: tuple[str, ...], controls: bool, as_json: bool) -> None:
-    """List the claims of the catalogue, or those below NAMES, with their statements."""
+    """List the claims of the catalogue, or those below NAMES (or in FILE.py), with their statements."""
     chosen = registry.select(names, controls)
     if as_json:
         click.echo(json.dumps([_row(e) for e in chosen], indent=1))
@@ -32,7 +37,8 @@ def list_command(names: tuple[str, ...], controls: bool, as_json: bool) -> None:
         mark = {"fails": " [known to fail]", "inconclusive": " [known to be undecided]"}.get(entry.expected, "")
         mark = " [control: false on purpose]" if entry.control else mark
         click.echo(f"  {entry.name.rpartition('/')[2]}{mark}")
-        click.echo(textwrap.fill(entry.statement, 110, initial_indent="      ", subsequent_indent="      "))
+        if entry.statement:
+            click.echo(paragraph(entry.statement, 6))
 
 
 def _row(entry: ClaimEntry) -> dict[str, Any]:
@@ -50,62 +56,88 @@ def _row(entry: ClaimEntry) -> dict[str, Any]:
 @click.option("--budget", default="standard", show_default=True, help="Budget whose power is stated.")
 @click.option("--power/--no-power", default=False, help="Run the pilot look and state what the budget can see.")
 def show_command(name: str, budget: str, power: bool) -> None:
-    """Show a claim: statement, formula, conventions, parameters, check, budgets, mutants."""
-    for entry in registry.select([name], controls=True):
-        claim = entry.claim
-        click.echo(f"{claim.name}   (expected: {claim.expected})")
-        click.echo(textwrap.fill(claim.statement, 110, initial_indent="  ", subsequent_indent="  "))
-        if claim.source:
-            s = claim.source
-            ids = ", ".join(x for x in (s.where, s.journal, s.arxiv and f"arXiv {s.arxiv}", s.doi) if x)
-            click.echo(f"source      {s.authors} ({s.year}), {s.title}{', ' + ids if ids else ''}")
-        p = claim.prediction
-        click.echo(f"predicts    {p.quantity}")
-        click.echo(f"formula     {p.latex()}")
-        for k, v in p.conventions.items():
-            click.echo(f"convention  {k}: {v}")
-        for q in claim.space.parameters:
-            unit = f" [{q.unit}]" if q.unit else ""
-            default = "" if q.default is None else f", default {q.default}"
-            click.echo(f"parameter   {q.name} in {q.domain}{default}: {q.meaning}{unit}")
-        for c in claim.space.constraints:
-            click.echo(f"constraint  {c.condition}: {c.why}")
-        click.echo(f"check       {claim.check.kind}: {claim.check.statement()}")
-        for budget_name, b in claim.budgets.items():
-            sizes = f", sizes {', '.join(map(str, b.sizes))}" if b.sizes else ""
-            click.echo(f"budget      {budget_name}: margin {b.margin:g}, at most {b.trials} trials a point{sizes}")
-        for m in claim.mutants:
-            click.echo(f"mutant      {m.name}")
-        if claim.simulation is not None:
-            click.echo(f"backends    {', '.join(claim.simulator.backends)}")
-        steps = len(p.derivation) if p.derivation is not None else 0
-        click.echo(f"derivation  {steps} steps" + (f", after {p.derivation.source}" if p.derivation else ""))
-        if claim.notes:
-            click.echo(textwrap.indent(claim.notes, "  "))
+    """Show a claim, or all below NAME: statement, formula, conventions, parameters, check, budgets, mutants."""
+    claims = [entry.claim for entry in registry.select([name], controls=True)]
+    if power:
+        for claim in claims:
+            claim.budget(budget)
+    for i, claim in enumerate(claims):
+        click.echo("\n".join([*([""] if i else []), *_lines(claim)]))
         if power and claim.simulation is not None:
             from theorylab.power import pilot
 
-            click.echo(f"power       {pilot(claim, budget)}")
-        click.echo("")
+            click.echo(labelled("power", pilot(claim, budget)))
+
+
+def _lines(claim: Claim) -> Iterator[str]:
+    yield f"{claim.name}   (expected: {claim.expected})"
+    if claim.statement:
+        yield paragraph(claim.statement, 2)
+    if claim.source:
+        s = claim.source
+        ids = ", ".join(x for x in (s.where, s.journal, s.arxiv and f"arXiv {s.arxiv}", s.doi) if x)
+        yield labelled("source", f"{s.authors} ({s.year}), {s.title}{', ' + ids if ids else ''}")
+    p = claim.prediction
+    if p.quantity:
+        yield labelled("predicts", p.quantity)
+    yield labelled("formula", p.latex(), wrap=False)
+    for k, v in p.conventions.items():
+        yield labelled("convention", f"{k}: {v}")
+    for q in claim.space.parameters:
+        unit = f" [{q.unit}]" if q.unit else ""
+        default = "" if q.default is None else f", default {q.default}"
+        yield labelled("parameter", f"{q.name} in {q.domain}{default}: {q.meaning}{unit}")
+    for c in claim.space.constraints:
+        yield labelled("constraint", f"{c.condition}: {c.why}")
+    yield labelled("check", f"{claim.check.kind}: {claim.check.statement()}")
+    yield from _points(claim)
+    for name, b in claim.budgets.items():
+        sizes = f", sizes {', '.join(map(str, b.sizes))}" if b.sizes else ""
+        yield labelled("budget", f"{name}: margin {b.margin:g}, at most {b.trials} trials a point{sizes}")
+    for m in claim.mutants:
+        yield labelled("mutant", m.name)
+    if claim.simulation is not None:
+        yield labelled("backends", ", ".join(claim.simulator.backends))
+    if p.derivation is not None:
+        yield labelled("derivation", f"{len(p.derivation)} steps, after {p.derivation.source}")
+    if claim.notes:
+        yield paragraph(claim.notes, 2)
+
+
+def _points(claim: Claim) -> Iterator[str]:
+    import numpy as np
+
+    from theorylab.checks.base import describe
+
+    for point in claim.points[:_MOST_POINTS]:
+        if point:
+            lists = {k: np.asarray(v) for k, v in point.items() if isinstance(v, list | tuple)}
+            yield labelled("point", describe({**point, **lists}))
+    if len(claim.points) > _MOST_POINTS:
+        yield labelled("", f"... {len(claim.points)} points in all")
 
 
 @click.command("derive")
 @click.argument("name")
 @click.option("--latex", is_flag=True, help="Print the two sides in LaTeX.")
 def derive_command(name: str, latex: bool) -> None:
-    """Replay a claim's derivation: each equality is proved by SymPy or checked to 50 digits."""
+    """Replay a derivation: each equality is proved by SymPy or checked to 50 digits. Exit code 1 when one fails."""
     import sympy as sp
 
     from theorylab.errors import UsageError
 
-    for entry in registry.select([name], controls=True):
-        derivation = entry.claim.prediction.derivation
+    claims = [entry.claim for entry in registry.select([name], controls=True)]
+    if all(c.prediction.derivation is None for c in claims):
+        raise UsageError(f"no derivation: {', '.join(c.name for c in claims)}")
+    write = sp.latex if latex else str
+    for claim in claims:
+        derivation = claim.prediction.derivation
         if derivation is None:
-            raise UsageError(f"claim {entry.name} carries no derivation")
-        click.echo(f"{entry.name}: {len(derivation)} steps, after {derivation.source}")
+            click.echo(f"{claim.name}: no derivation")
+            continue
+        click.echo(f"{claim.name}: {len(derivation)} steps, after {derivation.source}")
         for i, step in enumerate(derivation, 1):
             how = step.replay()
             click.echo(f"{i:3d}. {step.name}  [{how}]")
-            write = sp.latex if latex else str
             click.echo(f"     {write(step.lhs)}  =  {write(step.rhs)}")
-            click.echo(textwrap.fill(step.reason, 105, initial_indent="     ", subsequent_indent="     "))
+            click.echo(paragraph(step.reason, 5))

@@ -26,6 +26,10 @@ COMMANDS = {
 }
 
 
+class ReaderLeftError(Exception):
+    """Who read our output left, as `head` does."""
+
+
 class LazyGroup(click.Group):
     """A group that imports a command's module when the command is run."""
 
@@ -48,6 +52,17 @@ class LazyGroup(click.Group):
 
             raise UnknownNameError("command", args[0], COMMANDS, "" if len(COMMANDS) <= 12 else " (see --help)")
         return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; ends before time reach `theorylab.cli.run`, and not click's own answers to them."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            from theorylab.errors import Interrupted
+
+            raise Interrupted("interrupted; finished blocks are kept") from None
+        except BrokenPipeError:
+            raise ReaderLeftError from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""

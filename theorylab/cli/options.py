@@ -24,14 +24,17 @@ def parameters(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)  # fmt: skip
 
 
+SEED = click.IntRange(0, 2**63 - 1)
+
+
 def running(command: Callable[..., Any]) -> Callable[..., Any]:
     """Options of every command that runs simulations."""
     for option in reversed((
-        click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Names the random numbers."),
+        click.option("--seed", type=SEED, default=0, show_default=True, help="Names the random numbers."),
         click.option("--backend", default="auto", show_default=True, help="auto, numpy, numba or cupy."),
-        click.option("--jobs", type=click.IntRange(1), help="Worker processes (all usable cores)."),
+        click.option("--jobs", type=click.IntRange(1, 1024), help="Worker processes [default: one for each core]."),
         click.option("--dask", metavar="ADDRESS", help="Scheduler of a Dask cluster, or 'local'."),
-        click.option("--store", "store_path", metavar="PATH", help="Store of finished blocks."),
+        click.option("--store", "store_path", metavar="PATH", help="Store of finished blocks [default: see README]."),
     )):  # fmt: skip
         command = option(command)
     return command

@@ -34,7 +34,7 @@ def figures_command(names: tuple[str, ...], budget: str, folder: str, formats: s
     if budget not in BUDGETS:
         raise UnknownNameError("budget", budget, BUDGETS)
     chosen = select(names)
-    with Bar(len(chosen)) as bar:
+    with Bar(len(chosen), "figures") as bar:
         for name in chosen:
             bar.start(name)
             bar.finish(", ".join(str(p) for p in draw(name, budget, Path(folder), kinds)))
@@ -60,20 +60,19 @@ def report_command(
     """Verify, and write index.html (verdicts, formulas, derivations, figures) and verdicts.json."""
     from theorylab import registry
     from theorylab.cli.progress import Bar
-    from theorylab.cli.suite import exit_code, verify_all
+    from theorylab.cli.suite import demand, exit_code, verify_all
     from theorylab.gallery import available, draw
     from theorylab.report import write
 
     claims = [entry.claim for entry in registry.select(names, controls=not names)]
-    for claim in claims:
-        claim.budget(budget)
+    demand(claims, budget, backend)
     target = Path(folder)
     try:
         target.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"cannot make the folder {folder}: {error.strerror}") from None
     wanted = [f for f in available() if with_figures and any(c.name.startswith(f.rpartition("/")[0]) for c in claims)]
-    with resources(jobs, dask, store_path) as (executor, store), Bar(len(claims) + len(wanted)) as bar:
+    with resources(jobs, dask, store_path) as (executor, store), Bar(len(claims) + len(wanted), "parts") as bar:
         verdicts = verify_all(claims, budget, seed, backend, store, executor, bar)
         pictures: list[Path] = []
         for name in wanted:

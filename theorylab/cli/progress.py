@@ -17,20 +17,19 @@ class Bar:
     ----------
     tasks
         How many tasks there are.
-    quiet
-        Show nothing.
+    noun
+        What a task is, in the plural.
     """
 
-    def __init__(self, tasks: int, quiet: bool = False) -> None:
+    def __init__(self, tasks: int, noun: str = "claims") -> None:
         self._console = Console(stderr=True)
-        self._live = self._console.is_terminal and not quiet
-        self._plain = not self._live and not quiet
+        self._live = self._console.is_terminal
         self._count, self._tasks = 0, tasks
         self._progress = Progress(
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
             console=self._console, transient=True, disable=not self._live,
         )  # fmt: skip
-        self._all = self._progress.add_task("claims", total=tasks)
+        self._all = self._progress.add_task(noun, total=tasks)
         self._blocks = self._progress.add_task("blocks", total=None)
 
     def __enter__(self) -> Bar:
@@ -56,13 +55,16 @@ class Bar:
         self._progress.advance(self._all)
         if self._live:
             self._progress.console.print(line, highlight=False, markup=False)
-        elif self._plain:
+        else:
             print(f"[{self._count}/{self._tasks}] {line}", file=sys.stderr, flush=True)
 
 
-def table(renderable: Any) -> None:
-    """Print a table to standard output: as wide as the terminal, or unwrapped into a file or pipe."""
+def table_width() -> int:
+    """Columns that a table on standard output may have: those of the terminal, or plenty in a file or pipe."""
     console = Console()
-    if not console.is_terminal:
-        console = Console(width=220)
-    console.print(renderable)
+    return console.width if console.is_terminal else 220
+
+
+def table(renderable: Any) -> None:
+    """Print a table to standard output."""
+    Console(width=table_width()).print(renderable)

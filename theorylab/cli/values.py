@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -24,6 +25,8 @@ def parse(assignments: Iterable[str], space: Space) -> dict[str, Any]:
         if name in values:
             raise UsageError(f"parameter {name} is given twice")
         values[name] = parse_value(value, space[name])
+    if (count := math.prod(np.size(v) for v in values.values())) > MOST_POINTS:
+        raise UsageError(f"the lists and grids combine to {count} points; at most {MOST_POINTS} are allowed")
     return values
 
 

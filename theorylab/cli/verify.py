@@ -6,6 +6,7 @@ import click
 
 from theorylab import registry
 from theorylab.cli.options import resources, running
+from theorylab.cli.text import paragraph
 
 
 @click.command("verify")
@@ -30,30 +31,29 @@ def verify_command(
     """Verify the whole catalogue, or the claims below NAMES (FILE.py: your own).
 
     Exit code 0: every claim has its expected status; 1: at least one has the opposite; 3: at least one is
-    inconclusive; 2: usage error.
+    inconclusive; 2: a mistake, with one line that names it; 130: interrupted.
     """
     import json
 
-    from theorylab.cli.progress import Bar, table
-    from theorylab.cli.suite import exit_code, verify_all
+    from theorylab.cli.progress import Bar, table, table_width
+    from theorylab.cli.suite import announce, demand, exit_code, verify_all
     from theorylab.display import suite_table
 
     claims = [entry.claim for entry in registry.select(names, controls)]
-    for claim in claims:
-        claim.budget(budget)
-        if claim.check.sampled:
-            claim.simulator.backend(backend)
+    demand(claims, budget, backend)
+    if budget == "paper":
+        announce(claims, budget)
     with resources(jobs, dask, store_path) as (executor, store), Bar(len(claims)) as bar:
         verdicts = verify_all(claims, budget, seed, backend, store, executor, bar)
     if as_json:
         click.echo(json.dumps([v.to_dict() for v in verdicts], allow_nan=False))
         return exit_code(verdicts)
-    table(suite_table(verdicts))
+    table(suite_table(verdicts, table_width()))
     for v in verdicts:
         if details:
             table(v)
-        elif v.status != "holds":
-            click.echo(f"{v.claim}: {v.status}; {'; '.join(v.notes)}")
+        elif v.notes and not (v.status == v.expected == "holds"):
+            click.echo(paragraph(f"{v.claim}: {v.status}; {'; '.join(v.notes)}"))
     as_expected = sum(v.as_expected for v in verdicts)
     rejected, mutants = (sum(v.mutants_rejected[i] for v in verdicts) for i in (0, 1))
     click.echo(f"{as_expected} of {len(verdicts)} claims as expected, {rejected} of {mutants} mutants rejected")
