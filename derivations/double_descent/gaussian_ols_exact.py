@@ -187,7 +187,11 @@ def _first_features_numeric(
 
 
 _HIDDEN = Space([N, P, D, DECAY, SIGMA2, R2], [TWO_SIDED, FITTED])
-_HIDDEN_CONVENTIONS = {**CONVENTIONS, "excess risk": "not used: the test error includes the label noise"}
+_HIDDEN_CONVENTIONS = {
+    "error": CONVENTIONS["error"],
+    "test error": "label noise included",
+    "mean": CONVENTIONS["mean"],
+}
 
 first_features_test_error = ClosedForm(
     expr=two_sided(hidden_below(n, p, UNSEEN + sigma2), hidden_above(n, p, SEEN, UNSEEN + sigma2)),

@@ -82,10 +82,9 @@ def below() -> list[Step]:
     """Excess risk for p <= n - 2."""
     x, j = sp.symbols("x j", positive=True)
     e1, e2, a, b, c = sp.symbols("e1 e2 a b c", real=True)
-    l11, l22, l33 = sp.symbols("l11 l22 l33", positive=True)
-    l21, l31, l32 = sp.symbols("l21 l31 l32", real=True)
-    factor = sp.Matrix([[l11, 0, 0], [l21, l22, 0], [l31, l32, l33]])
-    last = ((factor * factor.T).inv())[2, 2]
+    w11, w12, w13, w22, w23, w33 = sp.symbols("w11 w12 w13 w22 w23 w33", real=True)
+    others, mixed = sp.Matrix([[w11, w12], [w12, w22]]), sp.Matrix([w13, w23])
+    gram = others.row_join(mixed).col_join(mixed.T.row_join(sp.Matrix([[w33]])))
     chi_square = x ** ((j + 2) / 2 - 1) * sp.exp(-x / 2) / (2 ** ((j + 2) / 2) * sp.gamma((j + 2) / 2))
     quadratic = a * e1**2 + 2 * b * e1 * e2 + c * e2**2
     return [
@@ -97,12 +96,12 @@ def below() -> list[Step]:
             "the mean of a quadratic form in the noise is sigma2 tr M (written for two components)",
         ),
         Step(
-            "Bartlett",
-            last,
-            1 / l33**2,
-            "X^T X = L L^T with L lower triangular: the last diagonal element of the inverse is 1 / L_pp^2 "
-            "(written for p = 3), and L_pp^2, the squared length of the last feature off the span of the others, "
-            "is chi-square with n - p + 1 degrees of freedom",
+            "last diagonal element",
+            others.det() / gram.det(),
+            1 / (w33 - (mixed.T * others.inv() * mixed)[0]),
+            "the last diagonal element of (X^T X)^-1 is the reciprocal of the squared length of the last feature off "
+            "the span of the others (written for p = 3), which is chi-square with n - p + 1 degrees of freedom: a "
+            "Gaussian vector projected on an independent subspace of that dimension",
         ),
         Step(
             "inverse chi-square",
@@ -129,13 +128,12 @@ def below() -> list[Step]:
 
 def above() -> list[Step]:
     """Excess risk for p >= n + 2."""
-    t, c, u1, u2, w1, w2 = sp.symbols("t c u1 u2 w1 w2", real=True)
+    t, u1, u2, w1, w2 = sp.symbols("t u1 u2 w1 w2", real=True)
     row = sp.Matrix([[w1, w2]])
     beta = sp.Matrix([u1, u2])
     projector = row.T * row / (w1**2 + w2**2)
     off = beta - projector * beta
     density = t ** (n * sp.S.Half - 1) * (1 - t) ** ((p - n) * sp.S.Half - 1) / sp.beta(n / 2, (p - n) / 2)
-    scale = sp.solve(sp.Eq(c * p, n), c)[0]
     return [
         Step(
             "bias",
@@ -146,9 +144,10 @@ def above() -> list[Step]:
         ),
         Step(
             "Haar projector",
-            r2 * scale,
-            r2 * n / p,
-            "the law of P is invariant under rotations, so E P = c I, and c p = E tr P = n",
+            sp.Sum(n / p, (i, 1, p)),
+            n,
+            "the law of P is invariant under rotations, so E P = c I; E tr P = n gives c = n/p",
+            where=ABOVE,
         ),
         Step(
             "Haar projector, by its law",
@@ -160,7 +159,7 @@ def above() -> list[Step]:
         ),
         Step(
             "variance",
-            inverse_wishart_trace(p, n).subs({n: p, p: n}, simultaneous=True),
+            sp.Sum(1 / (p - n - 1), (i, 1, n)),
             inverse_wishart_trace(n, p),
             "the square of X^+ eps is eps^T (X X^T)^-1 eps, and X X^T is Wishart of dimension n with p degrees of "
             "freedom: the result for p <= n - 2 with n and p exchanged",
