@@ -22,6 +22,9 @@ Source
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import sympy as sp
 
 from theorylab.derivation import Derivation, Step
@@ -257,6 +260,11 @@ def _damping_steps() -> list[Step]:
     ]
 
 
+def secant(crossover: sp.Expr) -> sp.Expr:
+    """Slope of -log(1 + crossover/b) against log b between b/k and b k."""
+    return sp.log((1 + k * crossover / b) / (1 + crossover / (b * k))) / (2 * sp.log(k))
+
+
 def _derived(*parts: object) -> Derivation:
     return Derivation(SOURCE, lambda: [step for part in parts for step in part()])  # type: ignore[operator]
 
@@ -272,6 +280,13 @@ spiked_rate = ClosedForm(
         {"r": 1e12, "theta": 2e6, "sigma": 1.0},
         {"r": 1.0, "theta": 2.0000000001, "sigma": 1.0},
     ),
+)
+large_spike_rate = ClosedForm(
+    space=Space([RATIO, THETA, SIGMA]),
+    quantity="largest stable learning rate of SGD, large-spike form",
+    expr=2 / (theta + r * sigma**2),
+    conventions=CONVENTIONS,
+    derivation=_derived(_large_spike_steps),
 )
 isotropic_rate = ClosedForm(
     space=Space([RATIO, SIGMA]),
@@ -305,17 +320,60 @@ ggn_rate = ClosedForm(
     derivation=_derived(_large_spike_steps),
     corners=({"P": 10**9, "b": 1e-3, "lam1": 1e-6, "sigma": 1.0}, {"P": 1, "b": 1e9, "lam1": 1e6, "sigma": 1.0}),
 )
+additive_half = ClosedForm(
+    space=Space([DIM, LAMBDA, NOISE]),
+    quantity="largest stable learning rate at the critical batch, additive noise",
+    expr=2 / additive_outlier.subs(b, critical_batch),
+    conventions=CONVENTIONS,
+    derivation=_derived(_additive_steps),
+)
+additive_rate_at_ratio = ClosedForm(
+    space=Space([RATIO, LAMBDA, NOISE]),
+    quantity="largest stable learning rate of SGD under additive noise",
+    expr=sp.Piecewise(
+        (2 * lam1 / (lam1**2 + r * sigma_eps**2), lam1**2 > r * sigma_eps**2),
+        (1 / (sigma_eps * sp.sqrt(r)), True),
+    ),
+    conventions={**CONVENTIONS, "r": "P/b"},
+    derivation=_derived(_additive_steps, _criterion_steps),
+    corners=({"r": 1.0, "lam1": 1.0}, {"r": 1e12, "lam1": 1.0}, {"r": 1e-12, "lam1": 1e-3}),
+)
+
+
+def _power(value: sp.Expr, quantity: str) -> ClosedForm:
+    return ClosedForm(
+        space=Space([]),
+        quantity=quantity,
+        expr=value,
+        conventions=CONVENTIONS,
+        derivation=_derived(_edge_steps, _slope_steps, _adaptive_steps, _additive_steps),
+    )
+
+
+sgd_exponent = _power(sp.S.One, "exponent of alpha_max in B, SGD")
+control_exponent = _power(sp.Rational(97, 100), "exponent of alpha_max in B, SGD (control, false)")
+adam_exponent = _power(sp.Rational(1, 2), "exponent of alpha_max in B, Adam-type methods")
+additive_exponent = _power(sp.Rational(1, 2), "exponent of alpha_max in b, SGD under additive noise")
 secant_slope = ClosedForm(
     space=Space(
         [DIM, BATCH, FACTOR, THETA, SIGMA],
         [Constraint(theta > sigma**2 * (1 + sp.sqrt(P * k / b)), "below this the spike leaves no outlier at b/k")],
     ),
     quantity="slope of log alpha_max against log b between b/k and b k",
-    expr=sp.log(outlier.subs(r, P * k / b) / outlier.subs(r, P / (b * k))) / (2 * sp.log(k)),
+    expr=secant(P * sigma**2 / (theta - sigma**2)),
     numeric=lambda P, b, k, theta, sigma: _secant(P, b, k, theta, sigma),
     conventions=CONVENTIONS,
     derivation=_derived(_outlier_steps, _slope_steps),
     corners=({"P": 100, "b": 100.0, "k": 1 + 1e-9, "theta": 5.0, "sigma": 1.0}, {"P": 1, "b": 1e12, "k": 2.0}),
+)
+control_slope = ClosedForm(
+    space=secant_slope.space,
+    quantity="slope of log alpha_max against log b (control, false)",
+    expr=sp.Rational(24, 25) * secant_slope.expr,
+    numeric=lambda P, b, k, theta, sigma: 0.96 * _secant(P, b, k, theta, sigma),
+    conventions=CONVENTIONS,
+    derivation=secant_slope.derivation,
+    corners=secant_slope.corners,
 )
 additive_rate = ClosedForm(
     space=Space([DIM, BATCH, LAMBDA, NOISE]),
@@ -349,11 +407,8 @@ additive_damping = ClosedForm(
 )
 
 
-def _secant(P: object, b: object, k: object, theta: object, sigma: object) -> object:
+def _secant(P: Any, b: Any, k: Any, theta: Any, sigma: Any) -> Any:
     """log of a ratio near 1 by log1p of the difference, which is a product."""
-    import numpy as np
-
-    P, b, k, theta, sigma = (np.asarray(a, dtype=float) for a in (P, b, k, theta, sigma))
     star = P * sigma**2 / (theta - sigma**2) / b
     less_one = k - 1.0
     difference = star * less_one * (k + 1.0) / k / (1.0 + star / k)

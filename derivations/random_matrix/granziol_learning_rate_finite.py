@@ -212,3 +212,19 @@ scaled_root_rate = ClosedForm(
     derivation=_fluctuations,
     corners=_CORNERS_SIZED,
 )
+published_scaled_rate = ClosedForm(
+    space=_sized,
+    quantity="B times the mean largest stable learning rate of SGD, fluctuations alone",
+    expr=2 / outlier * (B + variance / outlier**2),
+    conventions=CONVENTIONS,
+    derivation=_fluctuations,
+    corners=_CORNERS_SIZED,
+)
+published_scaled_root_rate = ClosedForm(
+    space=_sized,
+    quantity="B times the mean largest stable learning rate of an Adam-type method, fluctuations alone",
+    expr=2 / sp.sqrt(outlier) * (B + sp.Rational(3, 8) * variance / outlier**2),
+    conventions=CONVENTIONS,
+    derivation=_fluctuations,
+    corners=_CORNERS_SIZED,
+)

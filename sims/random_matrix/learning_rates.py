@@ -19,46 +19,46 @@ from theorylab.sims.random_matrix.bidiagonal import LENGTHS, largest, leading_ro
 from theorylab.simulation import Cost, simulation
 
 
-def top_eigenvalue(
-    trials: int, rng: Stream, P: int, B: int, theta: float, sigma: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Largest eigenvalue of a Gauss-Newton batch, and e^T G e (mean theta), float64[trials] each."""
-    diagonal, off = tridiagonal(trials, rng, P, B, theta, sigma, leading_rows(P, B))
-    return largest(rng, diagonal, off), diagonal[:, 0]
+def top_eigenvalue(trials: int, rng: Stream, P: int, B: int, theta: float, sigma: float) -> np.ndarray:
+    """Largest eigenvalue of a Gauss-Newton batch, float64[trials]."""
+    return largest(rng, *tridiagonal(trials, rng, P, B, theta, sigma, leading_rows(P, B)))
 
 
 @simulation(backends=("numpy", "numba"), cost=lambda *, B, r, **_: top_cost(P=r * B, B=B))
 def rates_at_ratio(
-    trials: int, rng: Stream, *, B: int, r: float, theta: float, sigma: float, slope: float
+    trials: int, rng: Stream, *, B: int, r: float, theta: float, sigma: float, slope: float, cross: float
 ) -> dict[str, np.ndarray]:
     """Stability limits at P = r B.
 
     Parameters
     ----------
-    slope
-        Coefficient of the control variate e^T G e - theta, whose mean is zero: any value gives the same means.
+    slope, cross
+        Coefficients of two control variates of mean zero, which take away most of the noise: any values give the
+        same means. The variates are e^T G e - theta and |(1 - e e^T) G e|^2 - theta sigma^2 (P - 1)/B.
 
     Returns
     -------
     sgd, adam : float64[trials]
         2/lambda and 2/sqrt(lambda), the eigenvalue of G^(-1/2) G.
     scaled_sgd, scaled_adam : float64[trials]
-        B times these, plus the control variate times B slope, or B slope sqrt(theta)/2.
+        B times these, plus B times the control variates.
     """
-    top, form = top_eigenvalue(trials, rng, round(r * B), B, theta, sigma)
-    control = B * slope * (form - theta)
+    P = round(r * B)
+    diagonal, off = tridiagonal(trials, rng, P, B, theta, sigma, leading_rows(P, B))
+    top = largest(rng, diagonal, off)
+    control = slope * (diagonal[:, 0] - theta) + cross * (np.square(off[:, 0]) - theta * sigma**2 * (P - 1) / B)
     return {
         "sgd": 2.0 / top,
         "adam": 2.0 / np.sqrt(top),
-        "scaled_sgd": B * 2.0 / top + control,
-        "scaled_adam": B * 2.0 / np.sqrt(top) + 0.5 * math.sqrt(theta) * control,
+        "scaled_sgd": B * (2.0 / top + control),
+        "scaled_adam": B * (2.0 / np.sqrt(top) + control),
     }
 
 
 @simulation(backends=("numpy", "numba"), cost=lambda *, P, B, **_: top_cost(P=P, B=B))
 def isotropic_rates(trials: int, rng: Stream, *, P: int, B: int, sigma: float) -> dict[str, np.ndarray]:
     """`sgd` and `adam` limits for white data at any P and B."""
-    top, _ = top_eigenvalue(trials, rng, P, B, sigma**2, sigma)
+    top = top_eigenvalue(trials, rng, P, B, sigma**2, sigma)
     return {"sgd": 2.0 / top, "adam": 2.0 / np.sqrt(top)}
 
 
@@ -73,7 +73,7 @@ def spread(trials: int, rng: Stream, *, B: int, r: float, theta: float, sigma: f
     root : float64[trials]
         Its mean is B (E[lambda] E[1/sqrt(lambda)]^2 - 1).
     """
-    x, y, z = (top_eigenvalue(trials, rng, round(r * B), B, theta, sigma)[0] for _ in range(3))
+    x, y, z = (top_eigenvalue(trials, rng, round(r * B), B, theta, sigma) for _ in range(3))
     pairs = sum(np.square(u - v) / (u * v) for u, v in ((x, y), (y, z), (z, x)))
     return {
         "inverse": B * pairs / 6.0,
@@ -85,8 +85,8 @@ def spread(trials: int, rng: Stream, *, B: int, r: float, theta: float, sigma: f
 def two_batches(trials: int, rng: Stream, *, B: int, r: float, k: float, theta: float, sigma: float) -> np.ndarray:
     """sqrt(lambda(B)/lambda(k B)) for independent batches of B and k B samples at P = r B, float64[trials]."""
     P = round(r * B)
-    small, _ = top_eigenvalue(trials, rng, P, B, theta, sigma)
-    large, _ = top_eigenvalue(trials, rng, P, round(k * B), theta, sigma)
+    small = top_eigenvalue(trials, rng, P, B, theta, sigma)
+    large = top_eigenvalue(trials, rng, P, round(k * B), theta, sigma)
     return np.sqrt(small / large)
 
 
@@ -99,8 +99,8 @@ def local_slopes(
     """Slope of log(2/lambda) between batches of b/k and b k samples, at each b, float64[trials, len(b)]."""
     columns = []
     for size in np.atleast_1d(b):
-        small, _ = top_eigenvalue(trials, rng, P, round(size / k), theta, sigma)
-        large, _ = top_eigenvalue(trials, rng, P, round(size * k), theta, sigma)
+        small = top_eigenvalue(trials, rng, P, round(size / k), theta, sigma)
+        large = top_eigenvalue(trials, rng, P, round(size * k), theta, sigma)
         columns.append(np.log(small / large) / math.log(round(size * k) / round(size / k)))
     return np.stack(columns, axis=1)
 
@@ -143,7 +143,7 @@ def damped_growth(
     variance lam1 along e and sigma^2 elsewhere. Positive where damping delta keeps the step stable.
     """
     B = round(P / r)
-    top, _ = top_eigenvalue(trials, rng, P, B, lam1 / (lam1 + delta), sigma / math.sqrt(delta))
+    top = top_eigenvalue(trials, rng, P, B, lam1 / (lam1 + delta), sigma / math.sqrt(delta))
     return -np.log(np.abs(1.0 - alpha * top))
 
 
