@@ -83,7 +83,6 @@ CORNERS = (
 )
 
 
-
 def two_sided(below: sp.Expr, above: sp.Expr) -> sp.Piecewise:
     """One formula for fewer features than samples, one for the rest."""
     return sp.Piecewise((below, p < n), (above, True))
@@ -179,11 +178,13 @@ def _first_features_numeric(
     seen, unseen = power_law_shares(p, D, decay)
     noise = r2 * unseen + sigma2
     above = p > n
-    return np.asarray(np.where(
-        above,
-        r2 * seen * (p - n) / p + noise * (p - 1) / np.where(above, p - n - 1, 1),
-        noise * (n - 1) / np.where(above, 1, n - p - 1),
-    ))
+    return np.asarray(
+        np.where(
+            above,
+            r2 * seen * (p - n) / p + noise * (p - 1) / np.where(above, p - n - 1, 1),
+            noise * (n - 1) / np.where(above, 1, n - p - 1),
+        )
+    )
 
 
 _HIDDEN = Space([N, P, D, DECAY, SIGMA2, R2], [TWO_SIDED, FITTED])
@@ -210,9 +211,7 @@ first_features_test_error = ClosedForm(
 )
 
 random_features_test_error = ClosedForm(
-    expr=two_sided(
-        hidden_below(n, p, MEAN_UNSEEN + sigma2), hidden_above(n, p, MEAN_SEEN, MEAN_UNSEEN + sigma2)
-    ),
+    expr=two_sided(hidden_below(n, p, MEAN_UNSEEN + sigma2), hidden_above(n, p, MEAN_SEEN, MEAN_UNSEEN + sigma2)),
     space=Space([N, P, D, SIGMA2, R2], [TWO_SIDED, FITTED]),
     quantity="test error",
     conventions={**_HIDDEN_CONVENTIONS, "features": "p of D, drawn uniformly for each training set"},

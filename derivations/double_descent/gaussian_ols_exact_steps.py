@@ -210,7 +210,8 @@ def norm() -> list[Step]:
         ),
         Step(
             "norm above",
-            r2 - (excess_above(n, p, sigma2, r2) - sigma2 * inverse_wishart_trace(n, p))
+            r2
+            - (excess_above(n, p, sigma2, r2) - sigma2 * inverse_wishart_trace(n, p))
             + sigma2 * inverse_wishart_trace(n, p),
             norm_above(n, p, sigma2, r2),
             "betahat = P beta + X^+ eps, and the squares of P beta and (I - P) beta add up to r2",

@@ -58,11 +58,13 @@ def minimum_norm(trials: int, rng: Stream, *, n: int, p: int, sigma2: float, r2:
         labels = design @ signal + np.sqrt(sigma2) * part.normal(count, n)
         found = _fit(part, design, labels)
         residual = labels - (design @ found[..., None])[..., 0]
-        parts.append({
-            "excess": np.square(found - signal).sum(axis=1),
-            "train": np.square(residual).mean(axis=1),
-            "norm": np.square(found).sum(axis=1),
-        })
+        parts.append(
+            {
+                "excess": np.square(found - signal).sum(axis=1),
+                "train": np.square(residual).mean(axis=1),
+                "norm": np.square(found).sum(axis=1),
+            }
+        )
     return _joined(parts)
 
 

@@ -67,10 +67,13 @@ def test_twins_agree(trials, count):
 
 def test_logarithm_within_one_ulp():
     source = np.random.default_rng(0)
-    u = np.concatenate([
-        source.random(1500), 0.5 ** (53 * source.random(500)),
-        [2.0**-53, 1 - 2.0**-53, 0.5, math.sqrt(0.5), np.nextafter(0.5, 0), np.nextafter(math.sqrt(0.5), 0)],
-    ])
+    u = np.concatenate(
+        [
+            source.random(1500),
+            0.5 ** (53 * source.random(500)),
+            [2.0**-53, 1 - 2.0**-53, 0.5, math.sqrt(0.5), np.nextafter(0.5, 0), np.nextafter(math.sqrt(0.5), 0)],
+        ]
+    )
     with mpmath.workdps(40):
         exact = [mpmath.log(mpmath.mpf(float(x))) for x in u]
     assert ulps(logs(u), exact) < 1.0
@@ -78,10 +81,13 @@ def test_logarithm_within_one_ulp():
 
 def test_cosine_and_sine_within_two_ulps():
     source = np.random.default_rng(0)
-    v = np.concatenate([
-        source.random(1500), [2.0**-53, 1 - 2.0**-53],
-        *((k / 8 + 2.0**-52 * np.arange(-3.5, 4)) for k in range(1, 8)),
-    ])
+    v = np.concatenate(
+        [
+            source.random(1500),
+            [2.0**-53, 1 - 2.0**-53],
+            *((k / 8 + 2.0**-52 * np.arange(-3.5, 4)) for k in range(1, 8)),
+        ]
+    )
     with mpmath.workdps(40):
         doubled = [2 * mpmath.mpf(float(x)) for x in v]
         cosine, sine = [mpmath.cospi(x) for x in doubled], [mpmath.sinpi(x) for x in doubled]
@@ -122,10 +128,16 @@ def test_a_smaller_draw_is_a_prefix_of_a_larger_one(backend, method):
 @pytest.mark.parametrize("at_most", [1, 3, 10, 64])
 def test_batches_do_not_change_the_numbers(backend, at_most):
     def draw(rng, trials):
-        return np.concatenate([
-            rng.normal(trials, 2, 3).reshape(trials, -1), rng.uniform(trials, 5), rng.permutation(trials, 4),
-            rng.chi(np.array([3.0, 1.5]), trials), rng.haar(trials, 3).reshape(trials, -1),
-        ], axis=1)
+        return np.concatenate(
+            [
+                rng.normal(trials, 2, 3).reshape(trials, -1),
+                rng.uniform(trials, 5),
+                rng.permutation(trials, 4),
+                rng.chi(np.array([3.0, 1.5]), trials),
+                rng.haar(trials, 3).reshape(trials, -1),
+            ],
+            axis=1,
+        )
 
     whole, parted = Stream(KEY, backend), Stream(KEY, backend)
     expected = draw(whole, 10)
@@ -169,9 +181,14 @@ def test_the_two_normals_of_a_pair_and_neighbouring_trials_are_uncorrelated():
             assert abs((f(a) * f(b)).mean()) < z / math.sqrt(a.size)
 
 
-@pytest.mark.parametrize(("method", "law"), [
-    ("uniform", stats.uniform.cdf), ("normal", stats.norm.cdf), ("exponential", stats.expon.cdf),
-])
+@pytest.mark.parametrize(
+    ("method", "law"),
+    [
+        ("uniform", stats.uniform.cdf),
+        ("normal", stats.norm.cdf),
+        ("exponential", stats.expon.cdf),
+    ],
+)
 def test_laws(method, law):
     """Sup-distance of 2e5 draws by Dvoretzky, Kiefer, Wolfowitz and Massart: false alarm at most 1e-6."""
     x = np.sort(getattr(Stream.from_seed(3), method)(400, 500).ravel())

@@ -78,9 +78,15 @@ def test_the_derivations_end_at_the_formulas():
 def test_double_precision_against_fifty_digits(name, data):
     prediction = PREDICTIONS[name]
     ranges = {
-        "n": sizes, "p": sizes, "D": sizes, "sigma2": positive, "r2": positive,
-        "decay": st.floats(-4, 4), "spread": st.floats(-4, 4),
-        "gamma": st.floats(1e-6, 1e6), "snr": st.floats(1.0001, 1e6),
+        "n": sizes,
+        "p": sizes,
+        "D": sizes,
+        "sigma2": positive,
+        "r2": positive,
+        "decay": st.floats(-4, 4),
+        "spread": st.floats(-4, 4),
+        "gamma": st.floats(1e-6, 1e6),
+        "snr": st.floats(1.0001, 1e6),
     }
     point = {parameter: data.draw(ranges[parameter]) for parameter in prediction.space.names}
     try:
@@ -91,9 +97,7 @@ def test_double_precision_against_fifty_digits(name, data):
     assert abs(mpmath.mpf(float(value)) - exact) <= ACCURACY * abs(exact)
 
 
-@pytest.mark.parametrize(
-    ("name", "point"), [(name, point) for name, f in PREDICTIONS.items() for point in f.corners]
-)
+@pytest.mark.parametrize(("name", "point"), [(name, point) for name, f in PREDICTIONS.items() for point in f.corners])
 def test_corners_against_fifty_digits(name, point):
     exact = PREDICTIONS[name].mp(**point)
     assert abs(mpmath.mpf(float(PREDICTIONS[name](**point))) - exact) <= ACCURACY * abs(exact)
@@ -240,7 +244,9 @@ def test_best_ratio_is_where_a_search_finds_it():
     for snr in (1.5, 4.0, 25.0):
         found = minimize_scalar(
             lambda gamma, snr=snr: float(d.limiting_excess_risk(gamma=gamma, sigma2=1.0, r2=snr)),
-            bounds=(1.0001, 50.0), method="bounded", options={"xatol": 1e-9},
+            bounds=(1.0001, 50.0),
+            method="bounded",
+            options={"xatol": 1e-9},
         )
         assert found.x == pytest.approx(float(d.best_ratio(snr=snr)), rel=1e-4)
         assert found.fun == pytest.approx(float(d.best_risk(snr=snr, sigma2=1.0)), rel=1e-9)
