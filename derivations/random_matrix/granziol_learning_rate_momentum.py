@@ -99,8 +99,8 @@ def _optimum_steps() -> list[Step]:
             "no momentum does better",
             ((1 + sp.sqrt(momentum)) ** 2 / (1 - sp.sqrt(momentum)) ** 2).subs(momentum, _best_rate**2),
             kappa,
-            "modulus sqrt(rho) at both ends needs alpha mu >= (1 - sqrt rho)^2 and alpha L <= (1 + sqrt rho)^2: kappa is at "
-            "most their ratio, and equality fixes rho",
+            "modulus sqrt(rho) at both ends needs alpha mu >= (1 - sqrt rho)^2, alpha L <= (1 + sqrt rho)^2: kappa is "
+            "their ratio at most",
             where={kappa: (1.1, 9)},
         ),
     ]

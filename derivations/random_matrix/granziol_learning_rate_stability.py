@@ -221,3 +221,19 @@ typical_threshold = Numerical(
     conventions=CONVENTIONS,
     derivation=_STEP,
 )
+published_divergence = ClosedForm(
+    space=Space([DIM, BATCH, SIGMA]),
+    quantity="learning rate at which SGD diverges (published identification)",
+    expr=edge_rate.subs(r, P / B),
+    conventions=CONVENTIONS,
+    derivation=_STEP,
+    corners=({"P": 1, "B": 1}, {"P": 10**9, "B": 1}, {"P": 1, "B": 10**9}),
+)
+control_threshold = ClosedForm(
+    space=Space([DIM, BATCH, SIGMA]),
+    quantity="mean-square stability threshold (control, false)",
+    expr=2 * B / (sigma**2 * (B + P)),
+    conventions=CONVENTIONS,
+    derivation=_STEP,
+    corners=({"P": 1, "B": 1}, {"P": 10**9, "B": 1}, {"P": 1, "B": 10**9}),
+)

@@ -4,8 +4,8 @@ Samples x are normal in R^P with variance theta along the first axis and sigma^2
 (targets are zero, so that w is the error vector and there is no label noise). Fresh batches cost 2 P B operations and
 P B normals a step; one batch costs an eigenvalue problem and P^2 operations a step.
 
-Mean squares over runs are dominated by rare runs after a few steps. They are therefore measured over one step only, from
-which the second moments of any number of steps follow, because the batches are independent.
+Mean squares over runs are dominated by rare runs after a few steps. They are therefore measured over one step only,
+from which the second moments of any number of steps follow, because the batches are independent.
 """
 
 from __future__ import annotations
@@ -41,11 +41,17 @@ def _fixed_cost(*, P: float, B: float, steps: float, **_: object) -> Cost:
 @simulation(backends=("numpy", "numba"), cost=_fixed_cost)
 def one_batch_growth(
     trials: int, rng: Stream, *, P: int, B: int, rho: float, power: float, sharpness: float, steps: int
-) -> np.ndarray:
-    """Growth of log(loss) per step, float64[trials], of heavy-ball descent with the same batch at every step.
+) -> dict[str, np.ndarray]:
+    """Growth of log|C^-1 gradient|^2 per step, float64[trials], of heavy-ball descent with the same batch at every
+    step.
 
     C = H_B^power on its range: power 0 is SGD, power 1/2 an Adam-type method. The learning rate is `sharpness` over the
     largest eigenvalue of C^-1 H_B. White data; the first half of the steps is discarded.
+
+    Returns
+    -------
+    growth, sign : float64[trials]
+        Growth of log|C^-1 gradient|^2 per step, and its sign: 1.0 or -1.0.
     """
     out = np.empty(trials)
     done = 0
@@ -55,18 +61,19 @@ def one_batch_growth(
         values[:, : P - min(P, B)] = 0.0
         curvature = (vectors * values[:, None, :] ** (1.0 - power)) @ np.swapaxes(vectors, 1, 2)
         alpha = sharpness / values[:, -1] ** (1.0 - power)
-        w = part.normal(count, P)
+        # In the range of H_B: what lies outside never moves, and would hide the decay of the rest by rounding.
+        w = (curvature @ part.normal(count, P, 1))[..., 0]
         before = w
         halfway = np.zeros(count)
         for t in range(steps):
-            force = np.einsum("tij,tj->ti", curvature, w)
+            force = (curvature @ w[..., None])[..., 0]
             if t == steps // 2:
-                halfway = np.log(np.einsum("ti,ti->t", w, force))
+                halfway = np.log(np.sum(force**2, axis=1))
             w, before = w - alpha[:, None] * force + rho * (w - before), w
-        loss = np.einsum("ti,tij,tj->t", w, curvature, w)
-        out[done : done + count] = (np.log(loss) - halfway) / (steps - steps // 2)
+        force = (curvature @ w[..., None])[..., 0]
+        out[done : done + count] = (np.log(np.sum(force**2, axis=1)) - halfway) / (steps - steps // 2)
         done += count
-    return out
+    return {"growth": out, "sign": np.where(out > 0.0, 1.0, -1.0)}
 
 
 def _fresh_cost(*, P: float, B: float, steps: float = 1, **_: object) -> Cost:
@@ -122,10 +129,9 @@ def second_moment_order(
 ) -> np.ndarray:
     """Minus det(I - M), float64[trials], M the map of (E w_1^2, sum_{j>1} E w_j^2) under one step.
 
-    A step from the first axis gives the first column of M, an independent one from the second axis the second column (all
-    directions but the first are alike), so that the products have the right mean. Negative where second moments
-    decay: det(I - M) is the product of 1 - (eigenvalue) over both eigenvalues.
-    """
+    A step from the first axis gives the first column of M, an independent one from the second axis the second column
+    (all directions but the first are alike), so that the products have the right mean. Negative where second moments
+    decay: det(I - M) is the product of 1 - (eigenvalue) over both eigenvalues."""
     columns = []
     for axis in (0, 1):
         first, rest = np.empty(trials), np.empty(trials)

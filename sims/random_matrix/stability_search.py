@@ -1,7 +1,7 @@
 r"""Searches for extreme stability thresholds: SGD with fresh batches, and heavy-ball momentum.
 
 Second moments of a Gaussian step need no sampling. From the axis k the j-th component of H_B w is
-sqrt(lambda_j lambda_k) (z_j . z_k)/B with normal z in R^B: its mean square is the second moment of chi^2_B for j = k and
+sqrt(lambda_j lambda_k) (z_j . z_k)/B with normal z in R^B: its mean square is the second moment of chi^2_B for j = k,
 the first for j != k. Thresholds are roots in the learning rate, found by bracketing.
 """
 
@@ -95,3 +95,12 @@ def momentum_search(trials: int, rng: Stream) -> dict[str, np.ndarray]:
     y = np.maximum(spectral_radius(alpha, rho, np.ones(trials)), spectral_radius(alpha, rho, kappa))
     # A double root of the characteristic polynomial is known to the square root of the rounding error.
     return {"x": kappa, "y": y, "error": np.full(trials, 1e-7), "case": np.arange(trials)}
+
+
+def tuned_momentum(kappa: np.ndarray) -> np.ndarray:
+    """Largest spectral radius over [1, kappa], at 101 curvatures, with learning rate and momentum tuned to the
+    spectrum."""
+    root = np.sqrt(np.asarray(kappa, dtype=float))
+    alpha, rho = 4.0 / (root + 1.0) ** 2, ((root - 1.0) / (root + 1.0)) ** 2
+    h = 1.0 + (root**2 - 1.0) * np.linspace(0.0, 1.0, 101)[:, None]
+    return np.asarray(spectral_radius(alpha + 0.0 * h, rho + 0.0 * h, h).max(axis=0))
