@@ -166,10 +166,9 @@ def fluctuations_alone() -> Claim:
     """
     from theorylab.derivations.random_matrix import granziol_learning_rate_finite as f
 
-    doubled = 2 * f.B / f.outlier + 2 * (f.published_scaled_rate.expr - 2 * f.B / f.outlier)
     return _mean_rate(
         "published_scaled_rate",
         "scaled_sgd",
         {"slope": 0.0, "cross": 0.013},
-        [Mutant("no spike left", 2 * f.B / f.outlier - 1)],
+        [Mutant("batch of B - 3 samples", 2 * (f.B - 3) / f.outlier)],
     )
