@@ -26,11 +26,11 @@ from theorylab.derivations.random_matrix.granziol_learning_rate import (
     RATIO,
     SIGMA,
     THETA,
-    outlier,
     r,
-    sigma,
     theta,
 )
+from theorylab.derivations.random_matrix.granziol_learning_rate import outlier as outlier
+from theorylab.derivations.random_matrix.granziol_learning_rate import sigma as sigma
 from theorylab.parameters import Constraint, Integers, Parameter, Space
 from theorylab.prediction import ClosedForm
 

@@ -20,7 +20,10 @@ from __future__ import annotations
 import sympy as sp
 
 from theorylab.derivation import Derivation, Step
-from theorylab.derivations.random_matrix.granziol_learning_rate import RATIO, SIGMA, THETA, P, r, sigma, theta
+from theorylab.derivations.random_matrix.granziol_learning_rate import RATIO, SIGMA, THETA, theta
+from theorylab.derivations.random_matrix.granziol_learning_rate import P as P
+from theorylab.derivations.random_matrix.granziol_learning_rate import r as r
+from theorylab.derivations.random_matrix.granziol_learning_rate import sigma as sigma
 from theorylab.derivations.random_matrix.granziol_learning_rate_lyapunov import lyapunov_threshold
 from theorylab.parameters import Constraint, Integers, Interval, Parameter, Space
 from theorylab.prediction import ClosedForm, Implicit, Numerical

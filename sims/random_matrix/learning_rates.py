@@ -87,7 +87,7 @@ def two_batches(trials: int, rng: Stream, *, B: int, r: float, k: float, theta: 
     P = round(r * B)
     small = top_eigenvalue(trials, rng, P, B, theta, sigma)
     large = top_eigenvalue(trials, rng, P, round(k * B), theta, sigma)
-    return np.sqrt(small / large)
+    return np.asarray(np.sqrt(small / large))
 
 
 @simulation(

@@ -42,7 +42,7 @@ def linear_then_saturating() -> Claim:
     star = P * sigma**2 / lam1
 
     def other(crossover: object, factor: object = 2) -> object:
-        return (factor * b / (P * sigma**2)) / (1 + b / crossover)  # type: ignore[operator]
+        return (factor * b / (P * sigma**2)) / (1 + b / crossover)
 
     return Claim(
         prediction=d.ggn_rate,
