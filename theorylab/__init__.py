@@ -6,6 +6,8 @@ Everything below is imported on first use, so that `import theorylab` costs noth
 from __future__ import annotations
 
 import importlib
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -91,3 +93,17 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return __all__
+
+
+class _Package(ModuleType):
+    """`theorylab.claim`, `simulation` and `sweep` are functions, though there are submodules of these names too.
+
+    Importing a submodule sets an attribute of its name on the package: not where it would hide a function.
+    """
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name in _HOME and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -116,6 +116,8 @@ class Parameter:
         Value used when none is given; None makes the parameter required.
     unit
         Unit, where it has one.
+    written
+        How formulas show it, when not by its name: "sigma**2" for a parameter called sigma2.
     """
 
     name: str
@@ -123,6 +125,7 @@ class Parameter:
     meaning: str
     default: Any = None
     unit: str | None = None
+    written: str | None = None
 
     @cached_property
     def symbol(self) -> sp.Symbol:
@@ -170,13 +173,20 @@ class Constraint:
     condition: sp.Basic
     why: str
 
+    def __str__(self) -> str:
+        return f"{_plain(self.condition)}: {self.why}"
+
     def holds(self, values: Mapping[str, np.ndarray]) -> np.ndarray:
         """Elementwise truth at broadcast `values`."""
+        names, function = self._compiled
+        return np.asarray(function(*(values[name] for name in names)), dtype=bool)
+
+    @cached_property
+    def _compiled(self) -> tuple[list[str], Callable[..., Any]]:
         import sympy as sp
 
         symbols = sorted(self.condition.free_symbols, key=str)
-        f = sp.lambdify(symbols, self.condition, "numpy")
-        return np.asarray(f(*(values[str(s)] for s in symbols)), dtype=bool)
+        return [str(s) for s in symbols], sp.lambdify(symbols, self.condition, "numpy")
 
 
 @dataclass(frozen=True)
@@ -240,8 +250,16 @@ class Space:
                 where = int(np.flatnonzero(~ok)[0]) if shape else 0
                 at = {k: np.broadcast_to(arrays[k], shape).flat[where] for k in used}
                 got = ", ".join(f"{k} = {v:g}" for k, v in at.items())
-                raise DomainError(f"{got} violates {_plain(c.condition)}: {c.why}")
+                raise DomainError(f"{got} violates {c}")
         return arrays
+
+    def displayed(self, expr: sp.Basic) -> sp.Basic:
+        """An expression with its parameters as they are written, to be shown and not to be computed with."""
+        import sympy as sp
+
+        shown = {p.symbol: sp.parse_expr(p.written) for p in self.parameters if p.written}
+        bases = {s: sp.Symbol(s.name, positive=True) for e in shown.values() for s in e.free_symbols}
+        return expr.xreplace({symbol: e.xreplace(bases) for symbol, e in shown.items()})
 
     def plain(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Validated values as Python numbers and strings (int for integers); arrays stay arrays."""

@@ -84,9 +84,16 @@ class Prediction(ABC):
     @abstractmethod
     def _evaluate(self, arrays: dict[str, np.ndarray]) -> tuple[Any, Any]: ...
 
+    def displayed(self) -> sp.Basic | None:
+        """The formula as a SymPy object to be shown, or None where there is none."""
+        return None
+
     def latex(self) -> str:
         """The formula in LaTeX, or a description where there is none."""
-        return rf"\text{{{self.quantity}}}"
+        import sympy as sp
+
+        shown = self.displayed()
+        return rf"\text{{{self.quantity}}}" if shown is None else str(sp.latex(shown))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,11 +150,9 @@ class ClosedForm(Prediction):
         function = compile_expression(self.expr, self._symbols, module)
         return lambda **arrays: function(*(arrays[s.name] for s in self._symbols))
 
-    def latex(self) -> str:
-        """The formula in LaTeX."""
-        import sympy as sp
-
-        return str(sp.latex(self.expr))
+    def displayed(self) -> sp.Basic:
+        """The formula with its parameters as they are written."""
+        return self.space.displayed(self.expr)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -250,11 +255,11 @@ class Implicit(Prediction):
             output = self.unknown if self.output is None else self.output
             return high_precision(output, {**exact, self.unknown: sp.Float(root, working)}, digits)
 
-    def latex(self) -> str:
-        """The equation in LaTeX."""
+    def displayed(self) -> sp.Basic:
+        """The equation with its parameters as they are written."""
         import sympy as sp
 
-        return str(sp.latex(sp.Eq(self.equation, 0)))
+        return self.space.displayed(sp.Eq(self.equation, 0, evaluate=False))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import html
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from html import escape
 from pathlib import Path
 
 from theorylab.claim import Claim
 from theorylab.display import colour, number, span, status_text, verdict_html
 from theorylab.files import write_atomically
+from theorylab.mathml import mathml
 from theorylab.verdict import Verdict, versions
 
 _STYLE = """
@@ -17,7 +18,8 @@ body { font: 15px/1.5 system-ui, sans-serif; max-width: 75em; margin: 2em auto; 
 table { border-collapse: collapse; margin: 1em 0; font-size: 13px } td, th { border-bottom: 1px solid #ddd;
 padding: .25em .7em; text-align: left; vertical-align: top } caption { text-align: left; font-weight: 600 }
 .green { color: #176b2c } .red { color: #a11 } .yellow { color: #8a6100 } pre { white-space: pre-wrap }
-img { max-width: 100%; margin: 1em 0 }
+img { max-width: 100%; margin: 1em 0 } math { margin: .5em 0; overflow-x: auto } dt { font-weight: 600; float: left;
+clear: left; width: 7em } dd { margin-left: 7em }
 """
 
 
@@ -36,42 +38,56 @@ def _page(claims: Sequence[Claim], verdicts: Sequence[Verdict], pictures: Sequen
         f"<th>{h}</th>" for h in ("claim", "verdict", "measured", "interval", "predicted", "margin", "mutants")
     )
     details = "".join(_claim(c, v) for c, v in zip(claims, verdicts))
-    figures = "".join(f'<img src="{html.escape(p)}" alt="{html.escape(Path(p).stem)}">' for p in pictures)
+    figures = "".join(f'<img src="{escape(p)}" alt="{escape(Path(p).stem)}">' for p in pictures)
     made = ", ".join(f"{k} {v}" for k, v in versions().items())
+    as_expected = sum(v.as_expected for v in verdicts)
+    budgets = ", ".join(sorted({v.budget for v in verdicts}))
     return (
         f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>theorylab report</title>'
         f"<style>{_STYLE}</style></head><body><h1>theorylab report</h1>"
-        f"<p>{html.escape(made)}; budget {html.escape(verdicts[0].budget if verdicts else '-')}.</p>"
-        f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{figures}{details}</body></html>"
+        f"<p>{as_expected} of {len(verdicts)} claims as expected; budget {escape(budgets)}; {escape(made)}.</p>"
+        f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{figures}{details}</body></html>\n"
     )
 
 
 def _row(v: Verdict) -> str:
     k, of = v.mutants_rejected
     cells = (number(v.estimate), span(v.interval), number(v.predicted), number(v.margin, 2), f"{k}/{of}")
-    name = html.escape(v.claim)
+    name = escape(v.claim)
     return (
-        f'<tr><td><a href="#{name}">{name}</a></td><td class="{colour(v)}">{html.escape(status_text(v))}</td>'
-        + "".join(f"<td>{html.escape(c)}</td>" for c in cells)
+        f'<tr><td><a href="#{name}">{name}</a></td><td class="{colour(v)}">{escape(status_text(v))}</td>'
+        + "".join(f"<td>{escape(c)}</td>" for c in cells)
         + "</tr>"
     )
 
 
 def _claim(claim: Claim, verdict: Verdict) -> str:
-    steps = ""
-    if claim.prediction.derivation is not None:
-        steps = "".join(
-            f"<li>{html.escape(s.name)}: <code>{html.escape(f'{s.lhs} = {s.rhs}')}</code>. {html.escape(s.reason)}</li>"
-            for s in claim.prediction.derivation
+    prediction, source, name = claim.prediction, claim.source, escape(claim.name)
+    shown = prediction.displayed()
+    parts = [f'<h2 id="{name}">{name}</h2>', f"<p>{escape(claim.statement)}</p>"]
+    parts.append(mathml(shown) if shown is not None else f"<p><code>{escape(prediction.latex())}</code></p>")
+    facts = {
+        "predicts": [prediction.quantity],
+        "convention": [f"{k}: {v}" for k, v in prediction.conventions.items()],
+        "source": [f"{source.authors} ({source.year}), {source.title}, {source.where}"] if source else [],
+        "check": [claim.check.statement()],
+        "note": [*verdict.notes],
+    }
+    lines = [f"<dt>{label}</dt><dd>{escape(text)}</dd>" for label, texts in facts.items() for text in texts if text]
+    parts += [f"<dl>{''.join(lines)}</dl>", verdict_html(verdict)]
+    if verdict.mutants:
+        rejected = (f"{escape(m)}: {'rejected' if gone else 'not rejected'}" for m, gone in verdict.mutants.items())
+        parts.append(_list("Mutants", "ul", rejected))
+    if prediction.derivation is not None:
+        steps = (
+            f"{escape(s.name)}{mathml(*map(claim.space.displayed, (s.lhs, s.rhs)))}{escape(s.reason)}"
+            for s in prediction.derivation
         )
-    mutants = "".join(
-        f"<li>{html.escape(name)}: {'rejected' if gone else 'not rejected'}</li>"
-        for name, gone in verdict.mutants.items()
-    )
-    notes = "".join(f"<p>{html.escape(n)}</p>" for n in verdict.notes)
-    return (
-        f'<h2 id="{html.escape(claim.name)}">{html.escape(claim.name)}</h2><p>{html.escape(claim.statement)}</p>'
-        f"<p><code>{html.escape(claim.prediction.latex())}</code></p>{verdict_html(verdict)}{notes}"
-        f"<h3>Mutants</h3><ul>{mutants}</ul><h3>Derivation</h3><ol>{steps}</ol>"
-        + (f"<pre>{html.escape(claim.notes)}</pre>" if claim.notes else "")
-    )
+        parts.append(_list(f"Derivation, after {escape(prediction.derivation.source)}", "ol", steps))
+    if claim.notes:
+        parts.append(f"<pre>{escape(claim.notes)}</pre>")
+    return "\n".join(parts)
+
+
+def _list(heading: str, kind: str, items: Iterable[str]) -> str:
+    return f"<h3>{heading}</h3><{kind}>{''.join(f'<li>{item}</li>' for item in items)}</{kind}>"

@@ -88,7 +88,7 @@ def _lines(claim: Claim) -> Iterator[str]:
         default = "" if q.default is None else f", default {q.default}"
         yield labelled("parameter", f"{q.name} in {q.domain}{default}: {q.meaning}{unit}")
     for c in claim.space.constraints:
-        yield labelled("constraint", f"{c.condition}: {c.why}")
+        yield labelled("constraint", str(c))
     yield labelled("check", f"{claim.check.kind}: {claim.check.statement()}")
     yield from _points(claim)
     for name, b in claim.budgets.items():
@@ -129,7 +129,6 @@ def derive_command(name: str, latex: bool) -> None:
     claims = [entry.claim for entry in registry.select([name], controls=True)]
     if all(c.prediction.derivation is None for c in claims):
         raise UsageError(f"no derivation: {', '.join(c.name for c in claims)}")
-    write = sp.latex if latex else str
     for claim in claims:
         derivation = claim.prediction.derivation
         if derivation is None:
@@ -139,5 +138,6 @@ def derive_command(name: str, latex: bool) -> None:
         for i, step in enumerate(derivation, 1):
             how = step.replay()
             click.echo(f"{i:3d}. {step.name}  [{how}]")
-            click.echo(f"     {write(step.lhs)}  =  {write(step.rhs)}")
+            sides = [claim.space.displayed(side) for side in (step.lhs, step.rhs)]
+            click.echo("     " + "  =  ".join(sp.latex(s) if latex else str(s) for s in sides))
             click.echo(paragraph(step.reason, 5))

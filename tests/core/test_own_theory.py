@@ -1,0 +1,148 @@
+"""The README does what it says: its own theory, its Python, its commands, read from the page and run as users would."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from claim_files import environment
+from claim_files import theorylab as command_line
+
+from theorylab.cli import run
+from theorylab.registry import theories
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+
+
+THEORY, ASSERTION, PYTHON = blocks("python")
+WRONG = THEORY.replace("(1 - P / N)", "(1 - (P + 1) / N)")
+
+
+def python(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=cwd, env=environment(cwd), capture_output=True, text=True, timeout=300
+    )
+
+
+def test_the_theory_is_short() -> None:
+    assert len(THEORY.splitlines()) <= 30
+    assert "import theorylab as tl" in THEORY
+    assert WRONG != THEORY
+
+
+def test_right_formula_holds(tmp_path: Path) -> None:
+    (tmp_path / "my_theory.py").write_text(THEORY)
+    done = python("my_theory.py", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("ols/training-error: holds; ")
+    assert "mutants rejected 2/2" in done.stdout
+    done = command_line("verify", "my_theory.py", cwd=tmp_path)
+    assert done.returncode == 0
+    assert re.search(r"training-error +holds ", done.stdout)
+    assert "1 of 1 claims as expected, 2 of 2 mutants rejected" in done.stdout
+
+
+def test_wrong_constant_fails(tmp_path: Path) -> None:
+    (tmp_path / "my_theory.py").write_text(WRONG)
+    done = python("my_theory.py", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("ols/training-error: fails; ")
+    assert "the sample behaves as if" in done.stdout
+    done = command_line("verify", "my_theory.py", cwd=tmp_path)
+    assert done.returncode == 1
+    assert re.search(r"training-error +FAILS \(expected holds\)", done.stdout)
+    assert "the sample behaves as if" in done.stdout
+
+
+def test_the_fixture_in_a_project_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "my_theory.py").write_text(THEORY)
+    (tmp_path / "test_my_theory.py").write_text(ASSERTION)
+    done = python("-m", "pytest", "-q", "-p", "no:cacheprovider", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 passed" in done.stdout
+    (tmp_path / "my_theory.py").write_text(WRONG + "# of another length\n")
+    done = python("-m", "pytest", "-q", "-p", "no:cacheprovider", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "expected holds: ols/training-error: fails" in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+def test_the_python_of_the_readme_runs() -> None:
+    names: dict[str, object] = {}
+    exec(compile(PYTHON, "README.md", "exec"), names)
+    assert getattr(names["verdict"], "status", None) == "holds"
+    assert dict(getattr(names["data"], "sizes", {})) == {"p": 4}
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the commands run one after the other."""
+    folder = tmp_path_factory.mktemp("desk")
+    (folder / "my_theory.py").write_text(THEORY)
+    return folder
+
+
+COMMANDS = [
+    line.partition("#")[0].strip()
+    for block in blocks("sh")
+    for line in block.splitlines()
+    if line.startswith("theorylab ")
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_of_the_readme_runs(
+    command: str, desk: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(desk)
+    monkeypatch.setenv("THEORYLAB_STORE", str(desk / "store.sqlite"))
+    before = set(desk.rglob("*"))
+    assert run(command.split()[1:]) == 0, capfd.readouterr().err
+    out = capfd.readouterr().out
+    if match := re.search(r" -o (\S+)", command):
+        written = desk / match[1]
+        assert written.is_file() or any(written.iterdir())
+    else:
+        assert out
+    assert command.split()[1] in ("sweep", "figures", "report", "new") or set(desk.rglob("*")) - before <= {
+        desk / f"store.sqlite{ending}" for ending in ("", "-wal", "-shm")
+    } | {p for p in desk.rglob("*") if "__pycache__" in p.parts}
+
+
+def test_make_targets_of_the_readme_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    targets = re.findall(r"^make (\S+)", "\n".join(blocks("sh")), re.MULTILINE)
+    assert targets[:2] == ["verify", "test"]
+    assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in targets)
+
+
+def test_the_readme_lists_the_catalogue() -> None:
+    table = README.partition("## The catalogue so far")[2].partition("\n## ")[0]
+    assert set(re.findall(r"^\| `(\S+/\S+)`", table, re.MULTILINE)) == set(theories())
+
+
+def test_links_of_the_readme_lead_somewhere() -> None:
+    links = re.findall(r"\]\(([^)]+)\)", README)
+    assert links
+    assert [link for link in links if not link.startswith("https://") and not (ROOT / link).exists()] == []
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=[e.name for e in EXAMPLES])
+def test_examples_hold_and_replay(
+    example: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("THEORYLAB_STORE", str(tmp_path / "store.sqlite"))
+    assert run(["verify", str(example), "--jobs", "1"]) == 0, capfd.readouterr().out
+    assert run(["derive", str(example)]) == 0
+    assert run(["show", str(example)]) == 0
+    for command in re.findall(r"^    theorylab (.*)$", example.read_text(encoding="utf-8"), re.MULTILINE):
+        assert run(command.replace(f"examples/{example.name}", str(example)).split()) == 0
