@@ -43,6 +43,14 @@ def colour(verdict: Verdict) -> str:
     return "yellow" if verdict.status == "inconclusive" else "red"
 
 
+def remarks(verdict: Verdict) -> str:
+    """What there is to say beside the numbers; why, for a verdict that is none."""
+    if verdict.status == "inconclusive" and not verdict.notes:
+        seen = "" if verdict.detectable is None else f": it can see {verdict.detectable:.2g}, "
+        return f"the budget ended first{seen}the margin is {verdict.margin:g}"
+    return "; ".join(verdict.notes)
+
+
 def suite_table(verdicts: Sequence[Verdict], width: int = 220) -> Text:
     """One line for each verdict, below the name of its theory; fewer columns where `width` has no room for all."""
     columns = {

@@ -37,7 +37,7 @@ def verify_command(
 
     from theorylab.cli.progress import Bar, table, table_width
     from theorylab.cli.suite import announce, demand, exit_code, verify_all
-    from theorylab.display import suite_table
+    from theorylab.display import remarks, suite_table
 
     claims = [entry.claim for entry in registry.select(names, controls)]
     demand(claims, budget, backend)
@@ -52,8 +52,8 @@ def verify_command(
     for v in verdicts:
         if details:
             table(v)
-        elif v.notes and not (v.status == v.expected == "holds"):
-            click.echo(paragraph(f"{v.claim}: {v.status}; {'; '.join(v.notes)}"))
+        elif v.status != "holds" or not v.as_expected:
+            click.echo(paragraph(f"{v.claim}: {v.status}; {remarks(v)}"))
     as_expected = sum(v.as_expected for v in verdicts)
     rejected, mutants = (sum(v.mutants_rejected[i] for v in verdicts) for i in (0, 1))
     click.echo(f"{as_expected} of {len(verdicts)} claims as expected, {rejected} of {mutants} mutants rejected")
