@@ -62,12 +62,14 @@ def compile_expression(expr: sp.Expr, symbols: Sequence[sp.Symbol], module: str 
 
 
 def high_precision(expr: sp.Expr, values: Mapping[sp.Symbol, Any], digits: int = 50) -> mpmath.mpf:
-    """Evaluate `expr` at exact rational images of `values` to `digits` significant digits.
+    """Evaluate `expr` at `values` to `digits` significant digits.
 
     Doubles are taken at their exact binary value, so that the result is a referee for a double-precision
-    evaluation at the same point. Unevaluated integrals, sums and limits are computed numerically.
+    evaluation at the same point. They enter as floating-point numbers of three times the digits: powers of exact
+    rationals would grow without bound, and the guard digits pay for cancellation. Unevaluated integrals, sums and
+    limits are computed numerically.
     """
-    exact = {s: exact_number(v) for s, v in values.items()}
+    exact = {s: _guarded(exact_number(v), digits) for s, v in values.items()}
     # Derivatives first: a number cannot be differentiated by.
     expr = expr.replace(lambda e: isinstance(e, sp.Derivative), lambda e: e.doit())
     # xreplace, not subs: subs simplifies as it goes, and may divide by an exact zero inside an unused branch.
@@ -76,10 +78,17 @@ def high_precision(expr: sp.Expr, values: Mapping[sp.Symbol, Any], digits: int =
     if not number.is_number:
         raise ValueError(f"{expr} does not evaluate to a number at {dict(values)}")
     with mpmath.workdps(digits):
-        real, imaginary = (mpmath.mpf(str(sp.N(part, digits))) for part in number.as_real_imag())
+        parts = [sp.N(part, digits) for part in number.as_real_imag()]
+        if not all(part.is_finite for part in parts):
+            raise ValueError(f"{expr} is not finite at {dict(values)}")
+        real, imaginary = (mpmath.mpf(str(part)) for part in parts)
         if abs(imaginary) > mpmath.mpf(10) ** (-digits // 2) * (1 + abs(real)):
             raise ValueError(f"{expr} is not real at {dict(values)}: {number}")
         return real
+
+
+def _guarded(number: sp.Basic, digits: int) -> sp.Basic:
+    return sp.Float(number, 3 * digits) if number.is_Rational and not number.is_Integer else number
 
 
 def exact_number(value: Any) -> sp.Basic:
