@@ -57,7 +57,10 @@ class Step:
         if self.method == "symbolic":
             raise DerivationError(f"step {self.name!r}: SymPy does not reduce {self.lhs} - ({self.rhs}) to zero")
         for values in self._points(points):
-            left, right = (high_precision(side, values, digits) for side in (self.lhs, self.rhs))
+            try:
+                left, right = (high_precision(side, values, digits) for side in (self.lhs, self.rhs))
+            except ValueError as error:
+                raise DerivationError(f"step {self.name!r} cannot be evaluated: {error}") from None
             with mpmath.workdps(digits):
                 scale = max(abs(left), abs(right), mpmath.mpf(10) ** (-digits // 2))
                 if abs(left - right) > mpmath.mpf(10) ** (-(digits * 4) // 5) * scale:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from theorylab.errors import TheorylabError
+from theorylab.errors import DomainError, TheorylabError
 from theorylab.parameters import Choices, Observed, Space
 
 if TYPE_CHECKING:
@@ -70,12 +70,22 @@ class Prediction(ABC):
             When the computation misses its accuracy or yields a value that is not finite.
         """
         arrays = self.space.validate(parameters)
+        self._demand_common_shape(arrays)
         # What is not finite is an error just below; NumPy's warnings on the way there say less.
         with np.errstate(all="ignore"):
             value, error = self._evaluate(arrays)
         if not np.all(np.isfinite(value)):
             raise PredictionError(f"{self.quantity or 'the prediction'} is not finite at {_short(arrays)}")
         return Value(np.asarray(value), np.broadcast_to(np.asarray(error), np.shape(value)))
+
+    def _demand_common_shape(self, arrays: Mapping[str, np.ndarray]) -> None:
+        # What was observed has axes of its own.
+        shapes = {k: a.shape for k, a in arrays.items() if not isinstance(self.space[k].domain, Observed)}
+        try:
+            np.broadcast_shapes(*shapes.values())
+        except ValueError:
+            named = ", ".join(f"{k} {s}" for k, s in shapes.items() if s)
+            raise DomainError(f"arrays of these shapes cannot be combined: {named}") from None
 
     def __call__(self, **parameters: Any) -> np.ndarray:
         """The predicted value alone."""
