@@ -38,7 +38,7 @@ def distributions(beta: Array, rest: Array) -> Array:
     return np.asarray(top[:, None] * np.concatenate([np.ones((len(beta), 1)), own[:, None], rest], axis=1))
 
 
-@njit(inline="always", error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def _regret(beta, rest, ordered, tau):  # type: ignore[no-untyped-def]
     """Least surrogate regret at a point of the search and the size of its terms; `ordered` is work space."""
     total = 0.0

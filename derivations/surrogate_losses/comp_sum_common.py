@@ -69,6 +69,11 @@ class PowerForm(ClosedForm):
         return super().mp(digits, **_as_floats(parameters, digits))
 
 
+def variant(right: PowerForm, expr: sp.Expr) -> PowerForm:
+    """Another formula for the same quantity, over the same domain."""
+    return PowerForm(expr=expr, space=right.space, quantity=right.quantity)
+
+
 class PowerRoot(Implicit):
     """The root of an equation with real powers whose exponents are parameters."""
 

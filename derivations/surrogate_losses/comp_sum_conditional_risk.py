@@ -28,6 +28,7 @@ from theorylab.derivations.surrogate_losses.comp_sum_common import (
     CONVENTIONS,
     MAO,
     TAU,
+    TAU_BELOW_TWO,
     N,
     P,
     PowerForm,
@@ -38,7 +39,7 @@ from theorylab.derivations.surrogate_losses.comp_sum_common import (
     xlogx,
 )
 from theorylab.errors import DomainError
-from theorylab.parameters import Interval, Observed, Parameter, Space
+from theorylab.parameters import Constraint, Interval, Observed, Parameter, Space
 from theorylab.prediction import Numerical
 
 Q = Parameter("q", Interval(0.0, 1.0), "probability of one class; the others share the rest equally", default=0.7)
@@ -187,8 +188,8 @@ def _infimum(tau: Any, p: Any) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _minimiser(tau: Any, p: Any) -> tuple[np.ndarray, np.ndarray]:
-    p = check_distribution(p)
-    ratio = p / p.max(axis=-1, keepdims=True)
+    p = np.sort(check_distribution(p), axis=-1)[..., ::-1]
+    ratio = p / p[..., :1]
     weight = ratio ** (1.0 / (2.0 - tau)) if tau < 2.0 else np.where(ratio == 1.0, 1.0, 0.0)
     value = weight / weight.sum(axis=-1, keepdims=True)
     return value, 1e-12 * value + 1e-15
@@ -231,7 +232,7 @@ minimiser = Numerical(
     r"\quad 1[y = \arg\max p]\ (\tau \ge 2)",
     space=Space([TAU, P]),
     quantity="softmax probabilities of the risk minimiser",
-    conventions=CONVENTIONS,
+    conventions={**CONVENTIONS, "order": "by decreasing p"},
     derivation=Derivation(f"{MAO}, section 4", _minimisation),
 )
 
@@ -244,12 +245,32 @@ zero_one_regret = Numerical(
     derivation=Derivation("P(y != i) = 1 - p_i", lambda: [Step("regret", (1 - p2) - (1 - p1), p1 - p2, "subtract")]),
 )
 
+
+def label_noise_below(inner: sp.Expr, outer: sp.Expr) -> sp.Expr:
+    """The closed form for tau < 2 under label noise, with the exponents of the p_y and of their sum."""
+    return ((q**inner + (n - 1) * ((1 - q) / (n - 1)) ** inner) ** outer - 1) / (1 - tau)
+
+
+binary_entropy = -xlogx(q) - xlogx(1 - q)
+label_noise_entropy = binary_entropy + (1 - q) * sp.log(n - 1)
+ONE = sp.S.One
+label_noise_above = (1 - sp.Max(q, (1 - q) / (n - 1))) / (tau - 1)
+
+
+def renyi_entropy(order: sp.Expr) -> sp.Expr:
+    """Rényi entropy under label noise."""
+    if order == 1:
+        return label_noise_entropy
+    return sp.log(q**order + (n - 1) * ((1 - q) / (n - 1)) ** order) / (1 - order)
+
+
+def renyi_risk(order: sp.Expr) -> sp.Expr:
+    """Infimum under label noise, tau != 1, from the Rényi entropy of an order."""
+    return (sp.exp((1 - tau) * renyi_entropy(order)) - 1) / (1 - tau)
+
+
 label_noise_risk = PowerForm(
-    expr=in_tau(
-        -xlogx(q) - xlogx(1 - q) + (1 - q) * sp.log(n - 1),
-        ((q**a + (n - 1) * ((1 - q) / (n - 1)) ** a) ** (1 / a) - 1) / (1 - tau),
-        (1 - sp.Max(q, (1 - q) / (n - 1))) / (tau - 1),
-    ),
+    expr=in_tau(label_noise_entropy, label_noise_below(a, 1 / a), label_noise_above),
     numeric=_label_noise_numeric,
     space=Space([TAU, N, Q]),
     quantity="infimum of the conditional risk under symmetric label noise",
@@ -260,4 +281,13 @@ label_noise_risk = PowerForm(
         for x in (0.0, 1.0 - 1e-9, 1.0, 1.0 + 1e-12, 1.5, 1.99, 2.0 - 1e-6, 2.0, 3.0)
         for m, y in ((2, 1e-12), (2, 0.5), (2, 1.0 - 2.0**-40), (10, 0.0), (10, 1.0), (1000, 1e-3), (3, 1.0 - 1e-12))
     ),
+)
+
+label_noise_renyi = PowerForm(
+    expr=renyi_risk(a),
+    numeric=_label_noise_numeric,
+    space=Space([TAU_BELOW_TWO, N, Q], [Constraint(sp.Ne(tau, 1), "the entropy of order 1 is a limit")]),
+    quantity=label_noise_risk.quantity,
+    conventions=label_noise_risk.conventions,
+    derivation=label_noise_risk.derivation,
 )

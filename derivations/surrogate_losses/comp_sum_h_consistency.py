@@ -16,11 +16,12 @@ Tight for $\tau \le 1$, and for $n = 2$ below $\tau = 2$; loose for $1 < \tau$ a
 or $n$ and $M = m_a^a$: T is convex, so that the conditional bound is one for risks.
 
 Source: A. Mao, M. Mohri, Y. Zhong, "Cross-entropy loss functions: theoretical analysis and applications",
-arXiv:2304.07288v2, section 3, Theorems 3.1 (bound) and 3.2 (tightness). The curvature is ours.
+arXiv:2304.07288v2, section 3. The curvature is ours.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,7 @@ from theorylab.derivations.surrogate_losses.comp_sum_common import (
     N,
     PowerForm,
     PowerRoot,
+    a,
     beta,
     in_tau,
     n,
@@ -51,15 +53,20 @@ REGRETS = {
     **CONVENTIONS,
     "beta, t": "regrets against the pointwise best scores (estimation error plus minimisability gap)",
 }
-PUBLISHED = Derivation(f"{MAO}, Theorem 3.1", lambda: [*steps.two_classes(), *steps.many_classes(), *steps.shape()])
+PUBLISHED = Derivation(f"{MAO}, section 3", lambda: [*steps.two_classes(), *steps.many_classes(), *steps.shape()])
 
 # The number whose power the transform carries: 2 below tau = 1, n above.
 CLASSES = sp.Piecewise((sp.Integer(2), tau < 1), (n, True))
-TRANSFORM = in_tau(
-    steps.CROSS_ENTROPY,
-    sp.Piecewise((steps.power_transform(2), tau < 1), (steps.power_transform(n), True)),
-    beta / ((tau - 1) * n ** (tau - 1)),
-)
+
+
+def transform_of_order(order: sp.Expr) -> sp.Expr:
+    """The published transform, with another order of the power mean."""
+    below, above = steps.power_transform(2, order), steps.power_transform(n, order)
+    linear = beta / ((tau - 1) * n ** (tau - 1))
+    return in_tau(steps.CROSS_ENTROPY, sp.Piecewise((below, tau < 1), (above, True)), linear)
+
+
+TRANSFORM = transform_of_order(a)
 LARGEST = in_tau(
     sp.log(2),
     sp.Piecewise(
@@ -118,6 +125,12 @@ transform = PowerForm(
         for m, b in ((2, 0.0), (3, 1e-12), (10, 1e-4), (3, 0.3), (10, 1.0 - 2.0**-50), (1000, 1.0))
     ),
 )
+
+
+def transform_enlarged(factor: float) -> PowerForm:
+    """The transform times a factor, for controls."""
+    return replace(transform, expr=factor * TRANSFORM, numeric=lambda **arrays: factor * transform_numeric(**arrays))
+
 
 gamma = PowerRoot(
     equation=TRANSFORM - sp.Min(t, LARGEST),

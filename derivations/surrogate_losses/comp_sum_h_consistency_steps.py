@@ -19,9 +19,10 @@ POWER_MEAN = MEAN_POWER ** (1 / a)
 CROSS_ENTROPY = (xlogx(1 + beta) + xlogx(1 - beta)) / 2
 
 
-def power_transform(classes: sp.Expr | int) -> sp.Expr:
-    """The transform for tau < 2, tau != 1, with `classes` = 2 or n."""
-    return sp.sympify(classes) ** (1 - tau) * (POWER_MEAN - 1) / (tau - 1)
+def power_transform(classes: sp.Expr | int, order: sp.Expr = a) -> sp.Expr:
+    """The transform for tau < 2, tau != 1, with `classes` = 2 or n; `order` is that of the power mean."""
+    mean = (((1 + beta) ** order + (1 - beta) ** order) / 2) ** (1 / order)
+    return sp.sympify(classes) ** (1 - tau) * (mean - 1) / (tau - 1)
 
 
 def two_classes() -> list[Step]:

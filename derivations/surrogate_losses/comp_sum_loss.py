@@ -24,7 +24,7 @@ import sympy as sp
 from theorylab.derivation import Derivation, Step
 from theorylab.derivations.surrogate_losses import comp_sum_numerics as numerics
 from theorylab.derivations.surrogate_losses.comp_sum_common import CONVENTIONS, MAO, TAU, PowerForm, tau
-from theorylab.parameters import Interval, Observed, Parameter, Space
+from theorylab.parameters import Constraint, Interval, Observed, Parameter, Space
 from theorylab.prediction import Numerical
 
 U = Parameter("u", Interval(0.0), "sum of exponentiated score differences, 1/s_y - 1", default=1.0)
@@ -37,7 +37,9 @@ v = sp.Symbol("v", nonnegative=True)
 GENERIC = ((1 + u) ** (1 - tau) - 1) / (1 - tau)
 PHI = sp.Piecewise((sp.log(1 + u), sp.Eq(tau, 1)), (GENERIC, True))
 # The definition: the integral of the slope.
-PHI_INTEGRAL = sp.Integral((1 + v) ** -tau, (v, 0, u))
+outer_function_integral = sp.Integral((1 + v) ** -tau, (v, 0, u))
+# The derivative of the definition, in x = log(1 + v): minus the integral of x exp((1 - tau) x), a positive function.
+slope_in_tau_integral = sp.Derivative(sp.Integral(sp.exp((1 - tau) * v), (v, 0, sp.log(1 + u))), tau)
 CORNERS = tuple(
     {"tau": x, "u": y} for x in (0.0, 1.0, 1.0 + 1e-9, 1.0 - 2.0**-50, 2.0, 10.0) for y in (0.0, 1e-12, 1.0, 1e12)
 )
@@ -51,7 +53,7 @@ def _integrated() -> list[Step]:
     return [
         Step("value at zero", GENERIC.subs(u, 0), sp.S.Zero, "the constant of integration"),
         Step("slope", slope, (1 + u) ** -tau, "differentiate: the definition", where={tau: TAUS}),
-        Step("integral", PHI_INTEGRAL, GENERIC, "so it is the integral of the slope", where={tau: TAUS}),
+        Step("integral", outer_function_integral, GENERIC, "so it is the integral of the slope", where={tau: TAUS}),
         Step(
             "cross-entropy",
             sp.Limit(GENERIC.subs(u, positive), tau, 1),
@@ -149,7 +151,6 @@ slope_in_tau = PowerForm(
     derivation=Derivation(f"{MAO}, section 3", _integrated),
     corners=CORNERS,
 )
-SLOPE_IN_TAU_INTEGRAL = -sp.Integral(sp.log(1 + v) * (1 + v) ** -tau, (v, 0, u))
 
 gradient_ratio = Numerical(
     function=_damping,
@@ -166,4 +167,11 @@ margin_curvature = PowerForm(
     quantity="second derivative of the loss along the margin",
     conventions=CONVENTIONS,
     derivation=Derivation(f"{MAO}, section 4", _gradient),
+)
+
+_m = sp.Symbol("m", real=True)
+margin_curvature_differentiated = PowerForm(
+    expr=sp.diff(GENERIC.subs(u, sp.exp(-_m)), _m, 2).subs(_m, sp.log(s / (1 - s))),
+    space=Space([TAU, S], [Constraint(sp.Ne(tau, 1), "the formula for tau other than 1 is differentiated")]),
+    quantity=margin_curvature.quantity,
 )

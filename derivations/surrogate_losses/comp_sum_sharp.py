@@ -20,7 +20,8 @@ ours.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from dataclasses import replace
+from functools import lru_cache, partial
 from typing import Any
 
 import mpmath
@@ -62,7 +63,7 @@ binary_transform = PowerForm(
     space=Space([TAU_BELOW_TWO, BETA]),
     quantity="two-class transform T_tau(beta)",
     conventions=REGRETS,
-    derivation=Derivation("arXiv:2304.07288v2, Theorem 3.1 at n = 2", published_steps.two_classes),
+    derivation=Derivation("arXiv:2304.07288v2, section 3, at n = 2", published_steps.two_classes),
     corners=tuple(
         {"tau": x, "beta": y}
         for x in (0.0, 1.0 - 1e-9, 1.0, 1.0 + 1e-12, 1.5, 1.99, 2.0 - 1e-6)
@@ -71,23 +72,31 @@ binary_transform = PowerForm(
 )
 
 
-def _pooled_regret(tau: Any, p: Any, label: Any) -> tuple[np.ndarray, np.ndarray]:
+def _pooled_regret(tau: Any, p: Any, label: Any, pool: str = "violators") -> tuple[np.ndarray, np.ndarray]:
+    """Least regret of predicting `label`; `pool` = "pair" or "all" are wrong ways to pool, for mutants."""
     p = check_distribution(p)
     label = np.asarray(label, dtype=int)[..., None]
     own = np.take_along_axis(p, label, axis=-1)
-    others = np.take_along_axis(p, np.argsort(np.where(np.arange(p.shape[-1]) == label, -1.0, p), axis=-1), axis=-1)
-    others = others[..., :0:-1]
+    order = np.argsort(np.where(np.arange(p.shape[-1]) == label, -1.0, p), axis=-1)[..., :0:-1]
+    ordered = np.concatenate([own, np.take_along_axis(p, order, axis=-1)], axis=-1)
     counts = np.arange(1, p.shape[-1] + 1)
-    sums = np.concatenate([own, own + np.cumsum(others, axis=-1)], axis=-1)
+    sums = np.cumsum(ordered, axis=-1)
+    sizes = {"pair": 2, "all": p.shape[-1]}
     if tau >= 2.0:
-        value = (p.max(axis=-1) - np.max(counts ** (1.0 - tau) * sums, axis=-1)) / (tau - 1.0)
-        return value, np.full(value.shape, 1e-14)
-    # The running mean over the pool of k classes grows while the next class is larger: its maximum is the pool's.
+        reached = counts ** (1.0 - tau) * sums
+        best = reached.max(axis=-1) if pool not in sizes else reached[..., sizes[pool] - 1]
+        return (p.max(axis=-1) - best) / (tau - 1.0), np.full(p.shape[:-1], 1e-14)
+    # The running mean over the pool grows while the next class is larger: the pool ends at its maximum.
     means = sums / counts
-    size = 1 + np.argmax(means, axis=-1, keepdims=True)
-    pooled = np.where(counts <= size, np.max(means, axis=-1, keepdims=True), np.concatenate([own, others], axis=-1))
+    last = means.argmax(axis=-1)[..., None] if pool not in sizes else np.full((*p.shape[:-1], 1), sizes[pool] - 1)
+    pooled = np.where(counts <= last + 1, np.take_along_axis(means, last, axis=-1), ordered)
     value = infimum.evaluate(tau=tau, p=pooled).value - infimum.evaluate(tau=tau, p=p).value
     return value, np.full(value.shape, 1e-13)
+
+
+def pooled_regret_variant(pool: str) -> Numerical:
+    """The pooled regret with another rule of pooling: "pair" or "all"."""
+    return replace(pooled_regret, function=partial(_pooled_regret, pool=pool))
 
 
 pooled_regret = Numerical(

@@ -1,4 +1,4 @@
-r"""Derivation of the sharp transforms of comp-sum losses: pooled regrets, the competitor of the binary one, the hull."""
+r"""Derivation of the sharp transforms of comp-sum losses: pooling, the competitor of the binary one, the hull."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def criticality() -> list[Step]:
 def hull() -> list[Step]:
     """tau >= 2: extreme rays, and the piecewise linear transform of the mean absolute error."""
     height = 1 / (k * (k + 1))
-    steps = [
+    return [
         Step(
             "regret on a ray",
             1 / k - j ** (1 - tau) * (j - 1) / k,
@@ -145,4 +145,3 @@ def hull() -> list[Step]:
             "2^(1-tau) for every k, and T is linear",
         ),
     ]
-    return steps

@@ -1,0 +1,101 @@
+r"""Training on a distribution that is written down: both regrets along the path of gradient descent.
+
+A run draws 6 inputs in the plane, equally likely, with label distributions p(y|x) (Dirichlet of concentration
+10^U(-1, 1)), and trains a linear model (even runs) or a one-hidden-layer ReLU network of width 16 (odd runs), both
+with biases, by gradient descent on the exact risk of a comp-sum loss, with gradients clipped to norm 1. Both regrets
+are exact given the scores; the infimum of the risk at each input is found numerically. Scores start near zero, so
+that paths cross ties.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from theorylab.kernels.random import Stream
+from theorylab.sims.surrogate_losses.labels import dirichlet
+from theorylab.sims.surrogate_losses.score_minimisation import Problems, count_starts, minimise, risk, starts, waits
+from theorylab.sims.surrogate_losses.violation_search import LEAST_BETA, joined, rounded_down, surrogate_first, vertices
+from theorylab.simulation import Cost, Samples, simulation
+
+INPUTS, WIDTH = 6, 16
+RATE = 0.2
+
+
+def _clipped(*gradients: np.ndarray) -> list[np.ndarray]:
+    norm = np.sqrt(sum((g**2).sum(axis=tuple(range(1, g.ndim))) for g in gradients))
+    return [g / np.maximum(norm, 1.0).reshape(-1, *[1] * (g.ndim - 1)) for g in gradients]
+
+
+def _score_gradient(p: np.ndarray, h: np.ndarray, tau: float) -> np.ndarray:
+    """Gradient of the mean risk over inputs in the scores, float[runs, inputs, n]."""
+    wait = waits(h)
+    s = np.exp(-wait)
+    w = p * np.exp((1.0 - tau) * wait)
+    return np.asarray((w.sum(axis=2, keepdims=True) * s - w) / INPUTS)
+
+
+def _paths(rng: Stream, runs: int, p: np.ndarray, tau: float, steps: int, hidden: bool) -> np.ndarray:
+    """Scores float[records, runs, inputs, n] at steps 0, 1, 2, 3, 4, 6, 8, ... of one architecture."""
+    n = p.shape[2]
+    inputs = np.concatenate([rng.normal(runs, INPUTS, 2), np.ones((runs, INPUTS, 1))], axis=2)
+    first = rng.normal(runs, 3, WIDTH)
+    features = 3 if not hidden else WIDTH
+    last = 0.05 * rng.normal(runs, features, n)
+    records = []
+    times = {int(t) for t in np.unique(np.round(2.0 ** np.arange(0.0, np.log2(steps), 0.5)))}
+    for step in range(steps):
+        before = inputs @ first
+        active = np.maximum(before, 0.0) if hidden else inputs
+        h = active @ last
+        if step in times or step == 0:
+            records.append(h)
+        back = _score_gradient(p, h, tau)
+        last_gradient = active.transpose(0, 2, 1) @ back
+        if hidden:
+            first_gradient = inputs.transpose(0, 2, 1) @ ((back @ last.transpose(0, 2, 1)) * (before > 0.0))
+            first_gradient, last_gradient = _clipped(first_gradient, last_gradient)
+            first = first - RATE * first_gradient
+        else:
+            (last_gradient,) = _clipped(last_gradient)
+        last = last - RATE * last_gradient
+    return np.array(records)
+
+
+@simulation(
+    cost=lambda n, steps, **_: Cost(
+        flops=steps * INPUTS * 6.0 * WIDTH * (n + 3), bytes=8.0 * 40 * INPUTS * (n + WIDTH)
+    ),
+    per_trial=False,
+)
+def training_paths(trials: int, rng: Stream, *, tau: float, n: int, steps: int) -> Samples:
+    """Points along training paths, of which the vertices of the hull are returned.
+
+    Returns
+    -------
+    dict
+        x : surrogate regrets; y : zero-one regrets; error : of y, from rounding and the numerical infimum; case :
+        twice the number of a pair of runs, plus one for the network.
+    """
+    found = []
+    for part, count in rng.split(trials, 128):
+        p = dirichlet(count, part, INPUTS, n)
+        flat = p.reshape(-1, n)
+        noise = part.normal(count, INPUTS, count_starts(n, tau, False), n).reshape(len(flat), -1, n)
+        least = minimise(Problems(flat, tau), starts(noise, tau, False))
+        infimum = least["value"].reshape(count, INPUTS)
+        promise = least["residual"].reshape(count, INPUTS)
+        for hidden in (False, True):
+            h = _paths(part, count, p, tau, steps, hidden)
+            own = np.take_along_axis(np.broadcast_to(p, h.shape), h.argmax(axis=3)[..., None], axis=3)[..., 0]
+            surrogate = risk(p, h, tau)
+            error = (np.abs(surrogate) + 1.0) * 1e-13 + promise
+            case = 2 * (part.first_trial + np.arange(count)) + hidden
+            rows = {
+                "case": np.broadcast_to(case, surrogate.shape[:2]).ravel(),
+                "x": (p.max(axis=2) - own).mean(axis=2).ravel(),
+                "y": (surrogate - infimum).mean(axis=2).ravel(),
+                "error": error.mean(axis=2).ravel(),
+            }
+            kept = rows["x"] >= LEAST_BETA
+            found.append(vertices({name: column[kept] for name, column in rows.items()}))
+    return surrogate_first(rounded_down(vertices(joined(*found))))
