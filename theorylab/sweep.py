@@ -81,7 +81,7 @@ def sweep(
     for label, column in zip(("prediction", "prediction_error", "mean", "standard_error"), zip(*rows)):
         stacked = np.stack([np.broadcast_to(c, np.shape(rows[0][2])) for c in column])
         extra = (along,) if along else tuple(f"component_{k}" for k in range(stacked.ndim - 1))
-        data[label] = ((*dims, *extra), stacked.reshape(*shape, *stacked.shape[1:]))
+        data[label] = ((*dims, *extra), stacked.reshape((*shape, *stacked.shape[1:])))
     if along:
         axes[along] = cells[0].params[along]
     fixed = {k: v for k, v in cells[0].params.items() if k not in axes and np.ndim(v) == 0}

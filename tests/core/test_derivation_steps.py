@@ -32,9 +32,7 @@ def test_equalities_are_proved(lhs: sp.Expr, rhs: sp.Expr) -> None:
 
 def test_what_sympy_cannot_prove_is_checked_to_fifty_digits() -> None:
     # A definite integral without an elementary antiderivative in SymPy's reach.
-    step = Step(
-        "catalan", sp.Integral(sp.atan(z) / z, (z, 0, 1)), sp.Catalan + 0 * x, "the series", method="50 digits"
-    )
+    step = Step("catalan", sp.Integral(sp.atan(z) / z, (z, 0, 1)), sp.Catalan + 0 * x, "the series", method="50 digits")
     assert step.replay() == "50 digits"
 
 

@@ -90,9 +90,7 @@ def test_implicit_broadcasts_and_takes_a_root_at_an_end() -> None:
     np.testing.assert_allclose(out, resolvent(np.array([[0.5], [2.0]]), np.array([0.1, 1.0])), rtol=1e-12)
     at_end = Implicit(equation=m - c, unknown=m, bracket=lambda c: (c, 2 * c), space=Space([C]))
     assert at_end(c=0.3) == 0.3
-    doubled = Implicit(
-        equation=m - c, unknown=m, bracket=lambda c: (0 * c, 3 * c), space=Space([C]), output=2 * m + c
-    )
+    doubled = Implicit(equation=m - c, unknown=m, bracket=lambda c: (0 * c, 3 * c), space=Space([C]), output=2 * m + c)
     assert doubled(c=0.3) == pytest.approx(0.9)
     assert float(doubled.mp(c=0.25)) == 0.75
 

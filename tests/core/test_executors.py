@@ -1,0 +1,124 @@
+"""Where blocks are computed: workers that come and go with the process that asked for them."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from claim_files import LARGEST, written
+
+import theorylab.executors
+from theorylab.engine import verify
+from theorylab.errors import UnknownNameError, UsageError
+from theorylab.executors import cores, dask, local
+from theorylab.registry import claim
+from theorylab.sampling import Block, job, run
+from theorylab.simulation import SimulationError
+
+
+def handlers() -> tuple[bool, bool]:
+    """In a worker: does it ignore Ctrl-C, and was that so from its first moment?"""
+    blocked = signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, set())
+    return signal.getsignal(signal.SIGINT) == signal.SIG_IGN, blocked
+
+
+def fail() -> None:
+    raise UnknownNameError("budget", "quik", ["quick"])
+
+
+def test_one_job_needs_no_process() -> None:
+    with local(1) as executor:
+        assert executor is None
+    assert not multiprocessing.active_children()
+
+
+def test_workers_ignore_ctrl_c_from_birth_and_leave_at_the_end() -> None:
+    with local(2) as executor:
+        assert executor is not None
+        assert executor.submit(handlers).result() == (True, True)
+        assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, set())
+        workers = multiprocessing.active_children()
+        assert workers
+    assert not any(w.is_alive() for w in workers)
+
+
+def test_workers_are_not_waited_for_when_the_work_is_broken_off() -> None:
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt), local(2) as executor:  # noqa: PT012
+        assert executor is not None
+        executor.submit(os.getpid).result()
+        executor.submit(time.sleep, 60)
+        raise KeyboardInterrupt
+    assert time.monotonic() - start < 30
+    assert not multiprocessing.active_children()
+
+
+def test_errors_come_back_from_a_worker_as_they_are_worded() -> None:
+    with local(2) as executor:
+        assert executor is not None
+        with pytest.raises(UsageError, match=r"unknown budget 'quik'; did you mean 'quick'\?"):
+            executor.submit(fail).result()
+
+
+@pytest.mark.parametrize("jobs", [0, -1])
+def test_no_jobs_are_refused(jobs: int) -> None:
+    with pytest.raises(UsageError, match=f"jobs = {jobs}: at least 1 is needed"), local(jobs):
+        pass
+
+
+def test_cores_are_those_that_may_be_used() -> None:
+    assert cores() == len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+def test_dask_that_is_not_installed_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(theorylab.executors.importlib.util, "find_spec", lambda name: None)
+    message = r"--dask needs the extra: pip install 'theorylab\[distributed\]'"
+    with pytest.raises(UsageError, match=message), dask("local"):
+        pass
+
+
+def test_dask_without_a_scheduler_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Client:
+        def __init__(self, *_: Any, **__: Any) -> None:
+            raise OSError("Timed out trying to connect\nto tcp://nowhere:1 after 10 s")
+
+    monkeypatch.setattr(theorylab.executors.importlib.util, "find_spec", lambda name: name)
+    monkeypatch.setitem(sys.modules, "distributed", type(sys)("distributed"))
+    monkeypatch.setattr(sys.modules["distributed"], "Client", Client, raising=False)
+    message = "no Dask scheduler at tcp://nowhere:1: Timed out trying to connect to"
+    with pytest.raises(UsageError, match=message), dask("tcp://nowhere:1"):
+        pass
+
+
+def test_any_executor_gives_the_same_verdict(tmp_path: Path) -> None:
+    mine = claim(str(written(tmp_path)))
+    here = verify(mine)
+    with ThreadPoolExecutor(2) as threads, local(2) as processes:
+        for executor in (threads, processes):
+            there = verify(mine, executor=executor)
+            assert {**there.to_dict(), "seconds": 0} == {**here.to_dict(), "seconds": 0}
+
+
+def test_a_job_with_other_code_is_refused(tmp_path: Path) -> None:
+    mine = claim(str(written(tmp_path)))
+    asked = job(Block("c", {"n": 3}, 0, 0, 8, "numpy"), mine.simulator, mine.origin)
+    samples, seconds = run(asked)
+    assert samples["value"].shape == (8,)
+    assert seconds >= 0
+    other = type(asked)(asked.block, asked.payload, "0" * 32, asked.origin)
+    with pytest.raises(SimulationError, match="not the same here as in the process that asked for it"):
+        run(other)
+
+
+def test_a_simulation_that_cannot_travel_is_named(tmp_path: Path) -> None:
+    text = LARGEST.replace("simulation=draw", "simulation=lambda trials, rng, n: draw(trials, rng, n=n)")
+    mine = claim(str(written(tmp_path, text)))
+    with pytest.raises(UsageError, match="cannot be sent to worker processes: define it with `def`"):
+        job(Block("c", {"n": 3}, 0, 0, 8, "numpy"), mine.simulator, mine.origin)
