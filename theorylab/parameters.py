@@ -253,13 +253,13 @@ class Space:
                 raise DomainError(f"{got} violates {c}")
         return arrays
 
-    def displayed(self, expr: sp.Basic) -> sp.Basic:
+    def displayed(self, expr: sp.Basic | int) -> sp.Basic:
         """An expression with its parameters as they are written, to be shown and not to be computed with."""
         import sympy as sp
 
         shown = {p.symbol: sp.parse_expr(p.written) for p in self.parameters if p.written}
         bases = {s: sp.Symbol(s.name, positive=True) for e in shown.values() for s in e.free_symbols}
-        return expr.xreplace({symbol: e.xreplace(bases) for symbol, e in shown.items()})
+        return sp.sympify(expr).xreplace({symbol: e.xreplace(bases) for symbol, e in shown.items()})
 
     def plain(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Validated values as Python numbers and strings (int for integers); arrays stay arrays."""

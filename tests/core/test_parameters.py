@@ -161,4 +161,5 @@ def test_formulas_show_parameters_as_they_are_written() -> None:
     shown = space.displayed(variance.symbol**2 / N.symbol)
     assert str(shown) == "sigma**4/n"
     assert sp.latex(shown) == r"\frac{\sigma^{4}}{n}"
+    assert space.displayed(1) == sp.Integer(1)
     assert SPACE.displayed(N.symbol + X.symbol) == N.symbol + X.symbol
