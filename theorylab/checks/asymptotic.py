@@ -94,12 +94,12 @@ class Asymptotic(Check):
         error = np.array([np.sqrt(m.variance / m.n) for m in moments])
         exponents = [-k * self.rate for k in range(self.order + 1)]
         design = power_design(n, exponents)
-        fitted = fit(design, difference, error)
+        fitted = fit(n, design, difference, error)
         limit, leading = fitted.coefficient(0, moments), fitted.coefficient(1, moments)
         value = parts[-1][1]
         # Each size's prediction enters the limit with that size's weight.
         prediction_error = np.abs(fitted.rows[0]) @ np.array([e for _, _, e in parts])
-        drift = _drift(design, difference, error, moments)
+        drift = _drift(n, design, difference, error, moments)
         c_low, c_high = leading.interval(level.alpha)
         unit = max(n) ** self.rate
         notes = [
@@ -145,12 +145,18 @@ class Asymptotic(Check):
         return distance
 
 
-def _drift(design: np.ndarray, difference: np.ndarray, error: np.ndarray, moments: Sequence[means.Moments]) -> float:
+def _drift(
+    sizes: Sequence[float],
+    design: np.ndarray,
+    difference: np.ndarray,
+    error: np.ndarray,
+    moments: Sequence[means.Moments],
+) -> float:
     """How far the limit moves, beyond one standard error, when the smallest size is left out."""
     if len(design) <= design.shape[1]:
         return 0.0
-    rest = fit(design[1:], difference[1:], error[1:])
-    weights = fit(design, difference, error).rows[0] - np.concatenate([[0.0], rest.rows[0]])
+    rest = fit(sizes[1:], design[1:], difference[1:], error[1:])
+    weights = fit(sizes, design, difference, error).rows[0] - np.concatenate([[0.0], rest.rows[0]])
     move = means.combination(list(weights), moments)
     return max(0.0, float(np.abs(move.value) - move.error))
 
@@ -158,7 +164,7 @@ def _drift(design: np.ndarray, difference: np.ndarray, error: np.ndarray, moment
 def _rate_interval(n: np.ndarray, difference: np.ndarray, error: np.ndarray, z: float) -> tuple[float, float]:
     """Profile interval of rho in difference = limit + c N^-rho, over 0.05 to 6."""
     rates = np.geomspace(0.05, 6.0, 120)
-    chi = np.array([fit(power_design(n, [0.0, -r]), difference, error).residual for r in rates])
+    chi = np.array([fit(n, power_design(n, [0.0, -r]), difference, error).residual for r in rates])
     inside = rates[chi <= chi.min() + z**2]
     return float(inside.min()), float(inside.max())
 

@@ -90,7 +90,7 @@ class Exponent(Check):
             # Scaled to be of order one where it is largest.
             column = power_design(n if self.drift > 0 else 1.0 / n, [abs(self.drift)])
             design = np.concatenate([design, column], axis=1)
-        fitted = fit(design, y, relative)
+        fitted = fit(n, design, y, relative)
         slope = fitted.coefficient(1, logs)
         value, error = predict(prediction, cells[-1].params)
         local = np.diff(np.log(mean)) / np.diff(np.log(n))

@@ -73,7 +73,7 @@ def ensemble_distance(
     gaps = np.abs(fractions.mean(axis=0) - at).max(axis=0)
     worst = int(np.argmax(gaps))
     alpha = level / (2 * grid.size)
-    wild = ~tails.tame(fractions, float(-ndtri(alpha / 2.0)))
+    wild = ~tails.tame(fractions, float(-ndtri(alpha / 2.0))) | _unknown(fractions)
     low, high = means.mean(fractions).interval(alpha)
     low, high = _monotone(np.where(wild, 0.0, low), np.where(wild, 1.0, high))
     lower = max(0.0, float(np.max(low - at)), float(np.max(at - high)))
@@ -98,6 +98,16 @@ def _fractions(sample: np.ndarray, grid: np.ndarray, side: Literal["right", "lef
     counts = np.bincount((first + bins * np.arange(trials)[:, None]).ravel(), minlength=bins * trials)
     shares: np.ndarray = np.cumsum(counts.reshape(trials, bins)[:, :-1], axis=1) / m
     return shares
+
+
+def _unknown(fractions: np.ndarray) -> np.ndarray:
+    """Where nothing was seen on one side, bool[side, point]: how much may be there is not known from the spread.
+
+    An atom that every trial has, and beyond which none has anything, is taken for an end of the support.
+    """
+    constant = np.ptp(fractions, axis=0) == 0
+    nothing = constant & ((fractions[0] == 0) | (fractions[0] == 1))
+    return np.asarray(nothing & ~constant.all(axis=0))
 
 
 def _monotone(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
