@@ -49,11 +49,23 @@ def spectra(budget: str = "quick") -> Figure:
         left.errorbar(middle, mean, error, fmt="o", color=colour, markersize=3, capsize=1.5, linewidth=0.8)
         wide = np.concatenate([np.linspace(-0.3, low, 50), x, [high, 6.2]])
         right.plot(wide, law.CDF(x=wide, c=c), color=colour)
-        mean, error = _mean(_fractions_below(middle, values))
-        right.errorbar(middle, mean, error, fmt="o", color=colour, markersize=3, capsize=1.5, linewidth=0.8)
-    left.set(xlim=(0, 6.2), ylim=(0, 1.3), xlabel=r"eigenvalue $x$ of $S = XX^T/n$")
-    left.set_ylabel(r"density, $\sigma = 1$")
-    left.legend(title=r"$c = p/n$", frameon=False)
+        places = np.concatenate([[0.0], middle])
+        mean, error = _mean(_fractions_below(places, values))
+        right.errorbar(places, mean, error, fmt="o", color=colour, markersize=3, capsize=1.5, linewidth=0.8)
+        atom = float(law.ATOM(c=c))
+        if atom:
+            left.annotate("", (0.0, 0.5), (0.0, 0.0), arrowprops={"arrowstyle": "-|>", "color": colour})
+            right.annotate(
+                rf"atom $1 - 1/c = {atom:g}$",
+                (0.0, 0.5 * atom),
+                (2.2, 0.5 * atom),
+                color=colour,
+                verticalalignment="center",
+                arrowprops={"arrowstyle": "->", "color": colour},
+            )
+    left.set(xlim=(-0.3, 6.2), ylim=(0, 1.3), xlabel=r"eigenvalue $x$ of $S = XX^T/n$")
+    left.set_ylabel(r"density ($\sigma = 1$)")
+    left.legend(title=rf"$c = p/n$ (points: $p = {p}$)", frameon=False)
     right.set(xlim=(-0.3, 6.2), ylim=(-0.02, 1.04), xlabel=r"eigenvalue $x$ of $S = XX^T/n$")
     right.set_ylabel("distribution function")
     return figure
@@ -65,7 +77,7 @@ def corrections(budget: str = "quick") -> Figure:
     rng = Stream.from_seed(1)
     figure = Figure(figsize=(8.6, 3.8), layout="constrained")
     panels = figure.subplots(1, 2)
-    ridges, dots = np.geomspace(0.03, 10, 200), np.geomspace(0.05, 8, 7)
+    ridges, dots = np.geomspace(0.03, 5, 200), np.geomspace(0.05, 3, 6)
     kinds = (
         ("resolvent", law.RESOLVENT, finite.RESOLVENT_TRACE, r"$E\,\mathrm{tr}(S+\lambda)^{-1} - p\,m(-\lambda)$"),
         ("logdet", law.LOG_DETERMINANT, finite.LOGDET_TRACE, r"$E\,\log\det(S+\lambda) - p\,\ell(\lambda)$"),
@@ -88,7 +100,9 @@ def corrections(budget: str = "quick") -> Figure:
         axes.set_xlabel(r"ridge $\lambda$")
         axes.set_ylabel(label)
     panels[0].set_yscale("log")
-    panels[0].legend(title=r"$c = p/n$", frameon=False)
+    for p, filling in ((16, "none"), (64, "black")):
+        panels[0].plot([], [], "o", color="black", markerfacecolor=filling, markersize=4, label=f"$p = {p}$")
+    panels[0].legend(title=r"$c = p/n$, $\sigma = 1$", frameon=False)
     return figure
 
 
