@@ -1,0 +1,166 @@
+"""Claims on batches that need no population model, on batches with replacement, and on ranks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from theorylab.claim import Budget, Claim, Mutant, grid
+from theorylab.claims.random_matrix.granziol_ggn import DATA, SIZES, _design, theory
+
+
+def _without_zeros(spectrum: Any, N: Any) -> tuple[Any, Any]:
+    """g and -g' from the nonzero eigenvalues alone."""
+    import numpy as np
+
+    inverse = 1.0 / (spectrum[..., -1:] - spectrum[..., :-1])
+    return inverse.mean(axis=-1), np.square(inverse).mean(axis=-1)
+
+
+@theory.claim
+def conditional_shift() -> Claim:
+    """Given the spectrum of the data set's Gram matrix, the largest eigenvalue of a batch of t N samples is
+    (lambda_1 - (1 - t)/g(lambda_1))/t, g the mean of 1/(lambda_1 - k_i) over the N - 1 others, zeros included.
+
+    No population model enters. Divided by N instead of N - 1 the shift is too small by a further O(1/N), which
+    vanishes in the limit tested here.
+    """
+    from theorylab.checks import Asymptotic
+    from theorylab.derivations.random_matrix import granziol_ggn_conditional as d
+    from theorylab.sims.random_matrix.data_batches import without_replacement
+
+    def no_zero_modes(value: Any, *, spectrum: Any, N: Any, t: Any) -> Any:
+        top, g = spectrum[..., -1], _without_zeros(spectrum, N)[0]
+        return (top - (1 - t) / g) / t - top
+
+    return Claim(
+        prediction=d.CONDITIONAL_SHIFT,
+        simulation=without_replacement,
+        check=Asymptotic(size="N", observable="shift", given=("spectrum",)),
+        points=grid(rho=0.25, t=0.25, theta=4.0, batches=3),
+        parameters=[d.population.THETA, d.population.SIGMA, *_design()],
+        mutants=[
+            Mutant("g without the zero modes", no_zero_modes),
+            Mutant("no 1/t", lambda value, spectrum, N, t: t * (value + spectrum[..., -1]) - spectrum[..., -1]),
+            Mutant("without the finite-population factor 1 - t", lambda value, spectrum, N, t: value / (1 - t)),
+        ],
+        budgets=DATA,
+    )
+
+
+@theory.claim
+def conditional_rotation() -> Claim:
+    """Given the same spectrum, the squared overlap of the top eigenvectors of batch and data set is
+    D lambda_1/(t lambda_1'), D = 1 + (1 - t) g'(lambda_1)/g(lambda_1)^2."""
+    from theorylab.checks import Asymptotic
+    from theorylab.derivations.random_matrix import granziol_ggn_conditional as d
+    from theorylab.sims.random_matrix.data_batches import without_replacement
+
+    def in_sample_space(value: Any, *, spectrum: Any, N: Any, t: Any) -> Any:
+        return d.moved_eigenvalue(spectrum, N, t)[2]
+
+    def no_zero_modes(value: Any, *, spectrum: Any, N: Any, t: Any) -> Any:
+        g, minus_slope = _without_zeros(spectrum, N)
+        return value / in_sample_space(value, spectrum=spectrum, N=N, t=t) * (1 - (1 - t) * minus_slope / g**2)
+
+    return Claim(
+        prediction=d.CONDITIONAL_OVERLAP,
+        simulation=without_replacement,
+        check=Asymptotic(size="N", observable="overlap", given=("spectrum",)),
+        points=grid(rho=0.25, t=0.25, theta=4.0, batches=3),
+        parameters=[d.population.THETA, d.population.SIGMA, *_design()],
+        mutants=[
+            Mutant("overlap in sample space", in_sample_space),
+            Mutant("g without the zero modes", no_zero_modes),
+        ],
+        budgets={
+            "quick": Budget(trials=512, margin=0.05, sizes=SIZES),
+            "standard": Budget(trials=4_000, margin=0.02, sizes=(60, 120, 240, 480)),
+            "paper": Budget(trials=10_000, margin=0.01, sizes=(150, 300, 600, 1200)),
+        },
+    )
+
+
+@theory.claim
+def shift_with_replacement() -> Claim:
+    """When a batch draws its samples with replacement, the largest eigenvalue moves further, to theta gamma(delta),
+    with gamma = E[a/(1 + a delta)] over Poisson weights a.
+
+    There is no finite-population correction: even a batch of N draws leaves out a third of the samples. Weights
+    are kept up to a largest multiplicity, as a finite data set shows them.
+    """
+    from theorylab.checks import Asymptotic
+    from theorylab.derivations.random_matrix import granziol_ggn as population
+    from theorylab.derivations.random_matrix import granziol_ggn_replacement as d
+    from theorylab.sims.random_matrix.data_batches import with_replacement
+
+    def with_correction(value: Any, *, rho: Any, t: Any, theta: Any, sigma: Any, **_: Any) -> Any:
+        return population.SHIFT(r=rho / t, t=t, theta=theta, sigma=sigma)
+
+    return Claim(
+        prediction=d.REPLACEMENT_SHIFT,
+        simulation=with_replacement,
+        check=Asymptotic(size="N", observable="shift"),
+        points=grid(rho=0.25, t=0.5, kmax=5, theta=5.0, batches=3),
+        parameters=[d.DATA, *_design()],
+        mutants=[
+            Mutant("the shift without replacement", with_correction),
+            Mutant(
+                "large spikes: (P/B) sigma^2",
+                lambda value, rho, t, sigma, **_: rho / t * sigma**2 + 0.0 * value,
+            ),
+            Mutant("each sample at most twice", lambda value, **p: d.REPLACEMENT_SHIFT(**{**p, "kmax": 2})),
+        ],
+        budgets={
+            "quick": Budget(trials=512, margin=0.08, sizes=(48, 96, 192, 384)),
+            "standard": Budget(trials=4_000, margin=0.04, sizes=(60, 120, 240, 480)),
+            "paper": Budget(trials=10_000, margin=0.03, sizes=(150, 300, 600, 1200)),
+        },
+    )
+
+
+RANKS = {
+    "quick": Budget(trials=2_048, margin=0.02),
+    "standard": Budget(trials=20_000, margin=0.005),
+    "paper": Budget(trials=100_000, margin=0.002),
+}
+
+
+@theory.claim
+def rank() -> Claim:
+    """The batch matrix of B samples has rank min(B, P): with fewer samples than parameters descent on it needs
+    damping."""
+    from theorylab.checks import Expectation
+    from theorylab.derivations.random_matrix import granziol_ggn_replacement as d
+    from theorylab.sims.random_matrix.data_batches import batch_rank
+
+    return Claim(
+        prediction=d.RANK,
+        simulation=batch_rank,
+        check=Expectation(),
+        points=[{"P": 30, "B": 20}, {"P": 20, "B": 30}],
+        mutants=[Mutant("P", d.P), Mutant("B", d.B), Mutant("one less, as after centring", d.RANK.expr - 2)],
+        budgets=RANKS,
+    )
+
+
+@theory.claim
+def rank_with_replacement() -> Claim:
+    """With replacement the mean rank is the mean number of distinct samples, N (1 - (1 - 1/N)^B), when that number
+    is at most P."""
+    import sympy as sp
+
+    from theorylab.checks import Expectation
+    from theorylab.derivations.random_matrix import granziol_ggn_replacement as d
+    from theorylab.sims.random_matrix.data_batches import resampled_rank
+
+    return Claim(
+        prediction=d.RANK_WITH_REPLACEMENT,
+        simulation=resampled_rank,
+        check=Expectation(),
+        points=[{"N": 20, "B": 10}, {"N": 20, "B": 20}],
+        mutants=[
+            Mutant("without replacement", sp.Min(d.B, d.N)),
+            Mutant("1 - 1/e of the batch", d.B * (1 - sp.exp(-1))),
+        ],
+        budgets=RANKS,
+    )
