@@ -101,13 +101,13 @@ def _fractions(sample: np.ndarray, grid: np.ndarray, side: Literal["right", "lef
 
 
 def _unknown(fractions: np.ndarray) -> np.ndarray:
-    """Where nothing was seen on one side, bool[side, point]: how much may be there is not known from the spread.
+    """Where all trials agree, bool[side, point]: the spread then says nothing of what other trials may do.
 
-    An atom that every trial has, and beyond which none has anything, is taken for an end of the support.
+    Only an atom that every trial has in the same measure is taken for a fact, and so are its two sides.
     """
     constant = np.ptp(fractions, axis=0) == 0
-    nothing = constant & ((fractions[0] == 0) | (fractions[0] == 1))
-    return np.asarray(nothing & ~constant.all(axis=0))
+    atom = constant.all(axis=0) & (fractions[0, 0] != fractions[0, 1])
+    return np.asarray(constant & ~atom)
 
 
 def _monotone(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -199,8 +199,10 @@ def hall_inverse(x: np.ndarray | float, skewness: np.ndarray | float) -> np.ndar
 
     With :math:`a` the skewness of the *estimator* (sample skewness over :math:`\sqrt n`),
     :math:`g(t) = t + a t^2/3 + a^2 t^3/27 + a/6 = ((1 + a t/3)^3 - 1)/a + a/6` is close to normal; this
-    returns :math:`g^{-1}(x)` (P. Hall, "On the removal of skewness by transformation", J. R. Statist. Soc. B
-    54 (1992), eq. (2.1) there written for the mean).
+    returns :math:`g^{-1}(x)`. To first order the t statistic has mean :math:`-a/2` and third cumulant
+    :math:`-2a`, which the quadratic part takes off (Johnson, J. Amer. Statist. Assoc. 73 (1978), 536); the cubic
+    term makes it a perfect cube, hence monotone (P. Hall, "On the removal of skewness by transformation",
+    J. R. Statist. Soc. B 54 (1992), 221).
     """
     x, a = np.broadcast_arrays(np.asarray(x, dtype=float), np.asarray(skewness, dtype=float))
     small = np.abs(a) < 1e-8
