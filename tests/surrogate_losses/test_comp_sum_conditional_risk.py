@@ -1,4 +1,4 @@
-"""Comp-sum losses and their least conditional risks: limits, symmetry, order, concavity, scaling, domain, simulation."""
+"""Comp-sum losses and least conditional risks: limits, symmetry, order, concavity, scaling, bad input, simulation."""
 
 from __future__ import annotations
 
