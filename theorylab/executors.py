@@ -49,14 +49,22 @@ class _Pool(ProcessPoolExecutor):
     """Workers that are deaf to Ctrl-C from their first moment: it is for the coordinating process."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        # Workers start here, and inherit the signals that are held back.
-        if not hasattr(signal, "pthread_sigmask"):
+        # Workers start here.
+        with _deaf_children():
             return super().submit(fn, *args, **kwargs)
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            return super().submit(fn, *args, **kwargs)
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _deaf_children() -> Iterator[None]:
+    """Hold Ctrl-C back for a moment: processes that start meanwhile inherit that, and never hear it."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
@@ -64,8 +72,10 @@ def dask(address: str) -> Iterator[Executor]:
     """The workers of a Dask cluster: the address of its scheduler, or "local" for one on this machine."""
     if importlib.util.find_spec("distributed") is None:
         raise UsageError("--dask needs the extra: pip install 'theorylab[distributed]'")
-    from distributed import Client
-
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise UsageError(f"--dask: distributed is installed but cannot be imported ({error})") from None
     try:
         client = Client(threads_per_worker=1) if address == "local" else Client(address, timeout=10)
     except (OSError, ValueError) as error:

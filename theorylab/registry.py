@@ -90,12 +90,18 @@ def select(names: Sequence[str], controls: bool = False) -> list[ClaimEntry]:
     if not names:
         return list(entries(controls).values())
     chosen: dict[str, ClaimEntry] = {}
+    homes: dict[str, str] = {}
     for name in names:
+        file = _FILE.fullmatch(name)
+        home = shown(file["path"]) if file else "the catalogue"
         below, in_full = _below(name)
         wanted = [e for e in below if controls or in_full or not e.control]
         if not wanted:
             raise UsageError(f"below {name} there are only controls, false on purpose: add --controls")
-        chosen |= {e.name: e for e in wanted}
+        for e in wanted:
+            if homes.setdefault(e.name, home) != home:
+                raise UsageError(f"{e.name} is defined in {homes[e.name]} and in {home}: verify them one by one")
+            chosen[e.name] = e
     return list(chosen.values())
 
 

@@ -53,6 +53,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("THEORYLAB_STORE", str(tmp_path / "store.sqlite"))
     written(tmp_path)
     written(tmp_path, TWO, "two.py")
+    written(tmp_path, LARGEST.replace("largest = tl.Claim(", "largest = tl.Claim(name='two/largest',"), "namesake.py")
     return tmp_path
 
 
@@ -68,6 +69,7 @@ MISTAKES = [
     ("predict my_theorie.py", "unknown file 'my_theorie.py'; did you mean 'my_theory.py'?"),
     ("predict my_theory.py:larges -p n=3", "unknown claim 'my_theory.py:larges'; did you mean 'my_theory.py:largest'?"),
     ("predict two.py -p n=3", "two.py holds 3 claims; choose one of two.py:largest, two.py:pair, two.py:identity"),
+    ("verify two.py namesake.py", "two/largest is defined in two.py and in namesake.py"),
     (f"{V} --budget quik", "unknown budget 'quik'; did you mean 'quick'?"),
     (f"{V} --budget standard", "unknown budget 'standard'; choose from quick"),
     (f"{V} --backend nunba", "unknown backend 'nunba'; did you mean 'numba'"),
