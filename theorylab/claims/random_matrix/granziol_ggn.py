@@ -217,11 +217,11 @@ def rotation() -> Claim:
         points=grid(r=1.0, rho=0.25, t=0.25, theta=4.0, batches=3),
         parameters=[d.DATA, *_design()],
         mutants=[
-            Mutant("overlap with the population's spike", d.overlap),
+            Mutant("overlap in sample space: slopes alone", small),
             Mutant("slopes exchanged", full / small),
         ],
         budgets={
-            "quick": Budget(trials=512, margin=0.05, sizes=SIZES),
+            "quick": Budget(trials=512, margin=0.05, sizes=(48, 96, 192, 384)),
             "standard": Budget(trials=4_000, margin=0.02, sizes=(60, 120, 240, 480)),
             "paper": Budget(trials=10_000, margin=0.01, sizes=(150, 300, 600, 1200)),
         },
