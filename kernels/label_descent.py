@@ -57,7 +57,8 @@ def _regret(beta, rest, ordered, tau):  # type: ignore[no-untyped-def]
 def _moved(rest, total, room, sweep, j, kind, step):  # type: ignore[no-untyped-def]
     """Move number `kind` at coordinate j: (partner, change of j, change of the partner), clipped to the domain."""
     if kind == 0:
-        return j, min(step, 1.0 - rest[j], room - total), 0.0
+        # A sum rounded above the room leaves none.
+        return j, max(0.0, min(step, 1.0 - rest[j], room - total)), 0.0
     if kind == 1:
         return j, -min(step, rest[j]), 0.0
     k = (j + 1 + sweep % max(1, rest.size - 1)) % rest.size

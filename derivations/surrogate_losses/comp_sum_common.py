@@ -1,4 +1,4 @@
-r"""Parameters and symbols of the comp-sum losses, and closed forms whose exponents are parameters.
+r"""Parameters and symbols of the comp-sum losses, and roots of equations whose exponents are parameters.
 
 Notation: labels $y \in \{1..n\}$, scores $h \in R^n$, softmax $s$, loss $\ell_\tau = \Phi^\tau(S)$ with
 $S = \sum_{y' \ne y} e^{h_{y'} - h_y}$ and $d\Phi^\tau/du = (1+u)^{-\tau}$; $a = 1/(2-\tau)$.
@@ -12,7 +12,7 @@ import mpmath
 import sympy as sp
 
 from theorylab.parameters import Integers, Interval, Observed, Parameter
-from theorylab.prediction import ClosedForm, Implicit
+from theorylab.prediction import Implicit
 
 MAO = "Mao, Mohri, Zhong, arXiv:2304.07288v2"
 
@@ -52,28 +52,6 @@ def in_tau(at_one: sp.Expr, below_two: sp.Expr, above: sp.Expr) -> sp.Piecewise:
     return sp.Piecewise((at_one, sp.Eq(tau, 1)), (below_two, tau < 2), (above, True))
 
 
-def _as_floats(parameters: dict[str, Any], digits: int) -> dict[str, Any]:
-    # A rational power of a rational sends SymPy into factorisations that never end (2.25^(1/0.4) in exact
-    # binary); Floats that equal the doubles, with as many guard digits again, do not.
-    return {
-        k: v if isinstance(v, sp.Basic) or float(v).is_integer() else sp.Float(float(v), 2 * digits + 20)
-        for k, v in parameters.items()
-    }
-
-
-class PowerForm(ClosedForm):
-    """A closed form with real powers whose exponents are parameters."""
-
-    def mp(self, digits: int = 50, **parameters: Any) -> mpmath.mpf:
-        """The value at one point to `digits` digits, from the symbolic expression."""
-        return super().mp(digits, **_as_floats(parameters, digits))
-
-
-def variant(right: PowerForm, expr: sp.Expr) -> PowerForm:
-    """Another formula for the same quantity, over the same domain."""
-    return PowerForm(expr=expr, space=right.space, quantity=right.quantity)
-
-
 class PowerRoot(Implicit):
     """The root of an equation with real powers whose exponents are parameters."""
 
@@ -82,4 +60,10 @@ class PowerRoot(Implicit):
         low, high = (float(end) for end in self.bracket(**self.space.validate(parameters)))
         if low == high:
             return mpmath.mpf(low)
-        return super().mp(digits, **_as_floats(parameters, digits))
+        # A rational power of an integer sends SymPy into factorisations that never end (12^(0.6 in exact binary));
+        # Floats that equal the doubles, with many guard digits, do not.
+        floats = {
+            k: v if isinstance(v, sp.Basic) or float(v).is_integer() else sp.Float(float(v), 4 * digits)
+            for k, v in parameters.items()
+        }
+        return super().mp(digits, **floats)

@@ -31,7 +31,6 @@ from theorylab.derivations.surrogate_losses.comp_sum_common import (
     TAU_BELOW_TWO,
     N,
     P,
-    PowerForm,
     a,
     in_tau,
     n,
@@ -40,7 +39,7 @@ from theorylab.derivations.surrogate_losses.comp_sum_common import (
 )
 from theorylab.errors import DomainError
 from theorylab.parameters import Constraint, Interval, Observed, Parameter, Space
-from theorylab.prediction import Numerical
+from theorylab.prediction import ClosedForm, Numerical
 
 Q = Parameter("q", Interval(0.0, 1.0), "probability of one class; the others share the rest equally", default=0.7)
 LABEL = Parameter("label", Observed("index of the predicted class"), "predicted class")
@@ -65,7 +64,8 @@ def _minimisation() -> list[Step]:
     s = sp.Symbol("s", positive=True)
     last = 1 - p1 - p2
     power = p1**a + p2**a + last**a
-    where = {**BELOW_TWO, p1: (0.1, 0.45), p2: (0.1, 0.45), s: (0.1, 0.9)}
+    shares = [sp.Rational(k, 10) for k in (1, 2, 3, 4)]
+    where = {**BELOW_TWO, p1: shares, p2: shares, s: (0.1, 0.9)}
     return [
         Step(
             "derivative in a softmax probability",
@@ -87,6 +87,7 @@ def _minimisation() -> list[Step]:
             power ** (2 - tau),
             "at s_y = p_y^a / sum p^a all derivatives are the same Lagrange multiplier",
             where=where,
+            method="50 digits",
         ),
         Step(
             "value",
@@ -94,6 +95,7 @@ def _minimisation() -> list[Step]:
             infimum_below_two([p1, p2, last]),
             "substitute; sum_y p_y p_y^(a (tau-1)) = sum p^a since 1 + a (tau - 1) = a",
             where=where,
+            method="50 digits",
         ),
         Step("exponents", 1 + a * (tau - 1), a, "used in the previous step", where=BELOW_TWO),
         Step(
@@ -102,6 +104,7 @@ def _minimisation() -> list[Step]:
             (sp.exp((1 - tau) * sp.log(power) / (1 - a)) - 1) / (1 - tau),
             "H_a = log(sum p^a)/(1-a), and (1-tau)/(1-a) = 2 - tau",
             where=where,
+            method="50 digits",
         ),
     ]
 
@@ -269,7 +272,7 @@ def renyi_risk(order: sp.Expr) -> sp.Expr:
     return (sp.exp((1 - tau) * renyi_entropy(order)) - 1) / (1 - tau)
 
 
-label_noise_risk = PowerForm(
+label_noise_risk = ClosedForm(
     expr=in_tau(label_noise_entropy, label_noise_below(a, 1 / a), label_noise_above),
     numeric=_label_noise_numeric,
     space=Space([TAU, N, Q]),
@@ -283,7 +286,7 @@ label_noise_risk = PowerForm(
     ),
 )
 
-label_noise_renyi = PowerForm(
+label_noise_renyi = ClosedForm(
     expr=renyi_risk(a),
     numeric=_label_noise_numeric,
     space=Space([TAU_BELOW_TWO, N, Q], [Constraint(sp.Ne(tau, 1), "the entropy of order 1 is a limit")]),

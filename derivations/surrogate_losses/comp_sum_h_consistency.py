@@ -38,7 +38,6 @@ from theorylab.derivations.surrogate_losses.comp_sum_common import (
     TAU,
     TAU_BELOW_TWO,
     N,
-    PowerForm,
     PowerRoot,
     a,
     beta,
@@ -48,6 +47,7 @@ from theorylab.derivations.surrogate_losses.comp_sum_common import (
     tau,
 )
 from theorylab.parameters import Constraint, Interval, Parameter, Space
+from theorylab.prediction import ClosedForm
 
 REGRETS = {
     **CONVENTIONS,
@@ -112,7 +112,7 @@ def _gap(x: Any, tau: Any, n: Any, t: Any) -> np.ndarray:
     return transform_numeric(tau, n, x) - np.minimum(t, transform_numeric(tau, n, 1.0))
 
 
-transform = PowerForm(
+transform = ClosedForm(
     expr=TRANSFORM,
     numeric=transform_numeric,
     space=Space([TAU, N, BETA]),
@@ -127,7 +127,7 @@ transform = PowerForm(
 )
 
 
-def transform_enlarged(factor: float) -> PowerForm:
+def transform_enlarged(factor: float) -> ClosedForm:
     """The transform times a factor, for controls."""
     return replace(transform, expr=factor * TRANSFORM, numeric=lambda **arrays: factor * transform_numeric(**arrays))
 
@@ -148,7 +148,7 @@ gamma = PowerRoot(
     ),
 )
 
-simple_gamma = PowerForm(
+simple_gamma = ClosedForm(
     expr=sp.Piecewise(
         (sp.sqrt(2**tau * (2 - tau) * t), tau < 1),
         (sp.sqrt(2 * n ** (tau - 1) * t), tau < 2),
@@ -162,7 +162,7 @@ simple_gamma = PowerForm(
 )
 
 # The right constant at small t from tau = 1 on, but no bound.
-small_regret_gamma = PowerForm(
+small_regret_gamma = ClosedForm(
     expr=sp.sqrt(2 * (2 - tau) * n ** (tau - 1) * t),
     space=Space([TAU_BELOW_TWO, N, REGRET]),
     quantity="small-regret asymptote of Gamma_tau(t)",
@@ -170,7 +170,7 @@ small_regret_gamma = PowerForm(
     derivation=PUBLISHED,
 )
 
-small_regret_coefficient = PowerForm(
+small_regret_coefficient = ClosedForm(
     expr=CLASSES ** (1 - tau) / (2 * (2 - tau)),
     space=Space([TAU_BELOW_TWO, N]),
     quantity="lim T_tau(beta)/beta^2 at beta = 0",
@@ -186,7 +186,7 @@ def _curvature_numeric(tau: Any, n: Any, beta: Any) -> np.ndarray:
     return np.asarray(_classes(tau, n) ** (1.0 - tau) / (2.0 - tau) * np.exp(power - tau * log_mean))
 
 
-curvature = PowerForm(
+curvature = ClosedForm(
     expr=CLASSES ** (1 - tau) / (2 - tau) * steps.MEAN_POWER**-tau * (1 - beta**2) ** ((2 * tau - 3) / (2 - tau)),
     numeric=_curvature_numeric,
     space=Space(
@@ -202,12 +202,12 @@ curvature = PowerForm(
 )
 # The same two by differentiation of the published transform.
 GENERIC = Constraint(sp.Ne(tau, 1), "the derivative is taken of the formula for tau other than 1")
-transform_second_derivative = PowerForm(
+transform_second_derivative = ClosedForm(
     expr=sp.diff(CLASSES ** (1 - tau) * (steps.POWER_MEAN - 1) / (tau - 1), beta, 2),
     space=Space(curvature.space.parameters, [GENERIC]),
     quantity=curvature.quantity,
 )
-transform_at_zero = PowerForm(
+transform_at_zero = ClosedForm(
     expr=transform_second_derivative.expr.subs(beta, 0) / 2,
     space=Space(small_regret_coefficient.space.parameters, [GENERIC]),
     quantity=small_regret_coefficient.quantity,

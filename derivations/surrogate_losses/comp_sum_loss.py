@@ -23,9 +23,9 @@ import sympy as sp
 
 from theorylab.derivation import Derivation, Step
 from theorylab.derivations.surrogate_losses import comp_sum_numerics as numerics
-from theorylab.derivations.surrogate_losses.comp_sum_common import CONVENTIONS, MAO, TAU, PowerForm, tau
+from theorylab.derivations.surrogate_losses.comp_sum_common import CONVENTIONS, MAO, TAU, tau
 from theorylab.parameters import Constraint, Interval, Observed, Parameter, Space
-from theorylab.prediction import Numerical
+from theorylab.prediction import ClosedForm, Numerical
 
 U = Parameter("u", Interval(0.0), "sum of exponentiated score differences, 1/s_y - 1", default=1.0)
 S = Parameter("s", Interval(0.0, 1.0, open_low=True), "softmax probability of the label", default=0.5)
@@ -93,7 +93,7 @@ def _gradient() -> list[Step]:
     m = sp.Symbol("m", real=True)
     margin_loss = GENERIC.subs(u, sp.exp(-m))
     softmax = 1 / (1 + sp.exp(-m))
-    where = {tau: TAUS}
+    where = {tau: TAUS, **{h: [sp.Rational(k, 2) for k in range(-3, 4)] for h in (h1, h2, h3)}}
     return [
         Step(
             "own score",
@@ -101,14 +101,23 @@ def _gradient() -> list[Step]:
             s1 ** (tau - 1) * (s1 - 1),
             "chain rule, three classes, label 1",
             where=where,
+            method="50 digits",
         ),
-        Step("other score", sp.Derivative(loss, h2), s1 ** (tau - 1) * s2, "chain rule", where=where),
+        Step(
+            "other score",
+            sp.Derivative(loss, h2),
+            s1 ** (tau - 1) * s2,
+            "chain rule",
+            where=where,
+            method="50 digits",
+        ),
         Step(
             "ratio to cross-entropy",
             sp.Derivative(loss, h1) / sp.Derivative(sp.log(1 + sums), h1),
             s1 ** (tau - 1),
             "every component carries the same factor",
             where=where,
+            method="50 digits",
         ),
         Step(
             "along the margin",
@@ -132,7 +141,7 @@ def _damping(tau: Any, s: Any) -> tuple[np.ndarray, np.ndarray]:
     return value, 1e-14 * value
 
 
-outer_function = PowerForm(
+outer_function = ClosedForm(
     expr=PHI,
     numeric=numerics.comp_sum,
     space=Space([TAU, U]),
@@ -142,7 +151,7 @@ outer_function = PowerForm(
     corners=CORNERS,
 )
 
-slope_in_tau = PowerForm(
+slope_in_tau = ClosedForm(
     expr=sp.Piecewise((-(sp.log(1 + u) ** 2) / 2, sp.Eq(tau, 1)), (sp.diff(GENERIC, tau), True)),
     numeric=numerics.comp_sum_slope_in_tau,
     space=Space([TAU, U]),
@@ -161,7 +170,7 @@ gradient_ratio = Numerical(
     derivation=Derivation(f"{MAO}, section 4", _gradient),
 )
 
-margin_curvature = PowerForm(
+margin_curvature = ClosedForm(
     expr=s ** (tau - 1) * (1 - s) * (1 - tau * (1 - s)),
     space=Space([TAU, S]),
     quantity="second derivative of the loss along the margin",
@@ -170,7 +179,7 @@ margin_curvature = PowerForm(
 )
 
 _m = sp.Symbol("m", real=True)
-margin_curvature_differentiated = PowerForm(
+margin_curvature_differentiated = ClosedForm(
     expr=sp.diff(GENERIC.subs(u, sp.exp(-_m)), _m, 2).subs(_m, sp.log(s / (1 - s))),
     space=Space([TAU, S], [Constraint(sp.Ne(tau, 1), "the formula for tau other than 1 is differentiated")]),
     quantity=margin_curvature.quantity,

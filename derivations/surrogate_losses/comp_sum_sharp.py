@@ -40,7 +40,6 @@ from theorylab.derivations.surrogate_losses.comp_sum_common import (
     TAU_BELOW_TWO,
     N,
     P,
-    PowerForm,
     beta,
     n,
     t,
@@ -57,7 +56,7 @@ N_HULL = Parameter("n", Integers(2, 100_000), N.meaning, default=3)
 TAU_STEEP = Parameter("tau", Interval(float(steps.STEEP), 10.0), TAU.meaning, default=3.0)
 HULL = Derivation(OURS, lambda: [*steps.pooling()[-1:], *steps.hull()])
 
-binary_transform = PowerForm(
+binary_transform = ClosedForm(
     expr=sp.Piecewise((published_steps.CROSS_ENTROPY, sp.Eq(tau, 1)), (published_steps.power_transform(2), True)),
     numeric=lambda tau, beta: numerics.power_transform(tau, beta, 2.0),
     space=Space([TAU_BELOW_TWO, BETA]),
@@ -184,7 +183,7 @@ mae_gamma_any_n = ClosedForm(
 )
 
 _tau = TAU_STEEP.symbol
-steep_transform = PowerForm(
+steep_transform = ClosedForm(
     expr=beta * (1 - 2 ** (1 - _tau)) / (_tau - 1),
     space=Space([TAU_STEEP, BETA]),
     quantity="sharp transform for tau >= 1 + log 2 / log 1.5",
@@ -193,7 +192,7 @@ steep_transform = PowerForm(
 )
 
 _above = TAU_ABOVE_TWO.symbol
-two_class_regret = PowerForm(
+two_class_regret = ClosedForm(
     expr=sp.Min(beta, (1 + beta) / 2 - 2 ** (1 - _above)) / (_above - 1),
     space=Space([TAU_ABOVE_TWO, BETA]),
     quantity="least conditional regret of the less likely of two classes",

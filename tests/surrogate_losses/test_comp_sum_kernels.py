@@ -319,11 +319,9 @@ def test_descents_of_the_twins_agree_start_by_start(tau, n):
     np.testing.assert_allclose(compiled["y"], reference["y"], rtol=0.1)
 
 
-@pytest.mark.xfail(
-    strict=True, raises=RuntimeWarning, reason="a step may leave the simplex by a rounding error, to be refused there"
-)
 def test_descents_of_the_reference_try_distributions_only():
-    descent.descents_numpy(KEY, 0, 0, 12, 1.8, 5)
+    found = descent.descents_numpy(KEY, 0, 0, 12, 1.8, 5)
+    assert found["p"].min() >= 0.0
 
 
 @pytest.mark.parametrize("tau", [0.5, 1.5, 2.0])

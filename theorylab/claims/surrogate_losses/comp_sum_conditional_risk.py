@@ -56,16 +56,15 @@ def outer_function() -> Claim:
     """
     from theorylab.checks import Identity
     from theorylab.derivations.surrogate_losses import comp_sum_loss as d
-    from theorylab.derivations.surrogate_losses.comp_sum_common import variant
 
     right, power = d.outer_function, (1 + d.u) ** (1 - d.tau)
     return Claim(
         prediction=right,
         check=Identity(other=d.outer_function_integral, ranges={"tau": (0.0, 3.0), "u": (0.0, 5.0)}),
         mutants=[
-            Mutant("constant of integration forgotten", variant(right, power / (1 - d.tau))),
-            Mutant("exponent -tau", variant(right, (power / (1 + d.u) - 1) / (-d.tau))),
-            Mutant("factor 1/(1-tau) forgotten", variant(right, power - 1)),
+            Mutant("constant of integration forgotten", power / (1 - d.tau)),
+            Mutant("exponent -tau", (power / (1 + d.u) - 1) / (-d.tau)),
+            Mutant("factor 1/(1-tau) forgotten", power - 1),
         ],
         budgets=IDENTITY,
     )
@@ -80,14 +79,13 @@ def order_in_tau() -> Claim:
     """
     from theorylab.checks import Identity
     from theorylab.derivations.surrogate_losses import comp_sum_loss as d
-    from theorylab.derivations.surrogate_losses.comp_sum_common import variant
 
     right = d.slope_in_tau
     return Claim(
         prediction=right,
         check=Identity(other=d.slope_in_tau_integral, ranges={"tau": (0.0, 3.0), "u": (0.0, 5.0)}),
         mutants=[
-            Mutant("half", variant(right, right.expr / 2)),
+            Mutant("half", right.expr / 2),
         ],
         budgets=IDENTITY,
     )
@@ -102,15 +100,14 @@ def margin_curvature() -> Claim:
     """
     from theorylab.checks import Identity
     from theorylab.derivations.surrogate_losses import comp_sum_loss as d
-    from theorylab.derivations.surrogate_losses.comp_sum_common import variant
 
     right, s, tau = d.margin_curvature, d.s, d.tau
     return Claim(
         prediction=right,
         check=Identity(other=d.margin_curvature_differentiated, ranges={"tau": (0.0, 3.0), "s": (0.05, 0.95)}),
         mutants=[
-            Mutant("tau s instead of tau (1-s)", variant(right, s ** (tau - 1) * (1 - s) * (1 - tau * s))),
-            Mutant("cross-entropy's curvature damped", variant(right, s**tau * (1 - s))),
+            Mutant("tau s instead of tau (1-s)", s ** (tau - 1) * (1 - s) * (1 - tau * s)),
+            Mutant("cross-entropy's curvature damped", s**tau * (1 - s)),
         ],
         budgets=IDENTITY,
     )
@@ -294,12 +291,11 @@ def outer_function_times_1_04() -> Claim:
     """The comp-sum outer function is 1.04 times the integral of (1+v)^-tau from 0 to u."""
     from theorylab.checks import Identity
     from theorylab.derivations.surrogate_losses import comp_sum_loss as d
-    from theorylab.derivations.surrogate_losses.comp_sum_common import variant
 
     return Claim(
         prediction=d.outer_function,
         check=Identity(other=1.04 * d.outer_function_integral, ranges={"tau": (0.0, 3.0), "u": (0.0, 5.0)}),
-        mutants=[Mutant("1.5 times the integral", variant(d.outer_function, 1.5 * d.outer_function.expr))],
+        mutants=[Mutant("1.5 times the integral", 1.5 * d.outer_function.expr)],
         budgets=IDENTITY,
     )
 

@@ -342,15 +342,14 @@ def small_regret_coefficient() -> Claim:
     """
     from theorylab.checks import Identity
     from theorylab.derivations.surrogate_losses import comp_sum_h_consistency as d
-    from theorylab.derivations.surrogate_losses.comp_sum_common import variant
 
     right = d.small_regret_coefficient
     return Claim(
         prediction=right,
         check=Identity(other=d.transform_at_zero, ranges={"tau": (0.0, 1.95), "n": (2, 20)}),
         mutants=[
-            Mutant("without 2 - tau", variant(right, right.expr * (2 - d.tau))),
-            Mutant("n^(tau-1) in the numerator", variant(right, right.expr * d.CLASSES ** (2 * d.tau - 2))),
+            Mutant("without 2 - tau", right.expr * (2 - d.tau)),
+            Mutant("n^(tau-1) in the numerator", right.expr * d.CLASSES ** (2 * d.tau - 2)),
         ],
         budgets=IDENTITY,
     )
@@ -365,7 +364,6 @@ def convexity() -> Claim:
     """
     from theorylab.checks import Identity
     from theorylab.derivations.surrogate_losses import comp_sum_h_consistency as d
-    from theorylab.derivations.surrogate_losses.comp_sum_common import variant
 
     right = d.curvature
     return Claim(
@@ -374,8 +372,8 @@ def convexity() -> Claim:
             other=d.transform_second_derivative, ranges={"tau": (0.0, 1.9), "n": (2, 20), "beta": (0.0, 0.95)}
         ),
         mutants=[
-            Mutant("M^tau", variant(right, right.expr * d.steps.MEAN_POWER ** (2 * d.tau))),
-            Mutant("without (1-beta^2)", variant(right, right.expr.subs(d.beta, 0))),
+            Mutant("M^tau", right.expr * d.steps.MEAN_POWER ** (2 * d.tau)),
+            Mutant("without (1-beta^2)", right.expr.subs(d.beta, 0)),
         ],
         budgets=IDENTITY,
     )
