@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 from claim_files import LARGEST, environment, written
 from claim_files import theorylab as command_line
@@ -16,6 +19,7 @@ from claim_files import theorylab as command_line
 import theorylab.cli.catalogue
 import theorylab.store
 from theorylab.cli import run
+from theorylab.sampling import Block
 from theorylab.store import Store
 
 LINE = re.compile(r"theorylab: [^\n]+\n")
@@ -277,6 +281,83 @@ def test_whole_process(here: Path, command: str) -> None:
     written(here, "x = = 1\n", "syntax_error.py")
     done = command_line(*command.split(), cwd=here)
     assert LINE.fullmatch(done.stderr), done.stderr
+    assert (done.returncode, done.stdout) == (2, "")
+
+
+def damaged_store(path: Path, what: str) -> None:
+    """A store with something in it, and something wrong with it."""
+    with Store(path) as store:
+        for i in range(40):
+            store.put(Block("c", {}, 0, i, 8, "numpy"), "code", {"value": np.arange(100.0)}, 0.0)
+    if what == "truncated":
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    elif what == "of another version":
+        with sqlite3.connect(path) as db:
+            db.execute("PRAGMA user_version = 99")
+        db.close()
+    elif what == "read-only":
+        path.chmod(0o444)
+        path.parent.chmod(0o555)
+
+
+def without_privileges() -> None:
+    """Let the superuser's programs respect permissions, as those of all others do."""
+    if os.geteuid() == 0:
+        drop_from_bounding_set, override_permissions = 24, 1
+        ctypes.CDLL(None).prctl(drop_from_bounding_set, override_permissions, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [
+        ("truncated", "is damaged (database disk image is malformed); move it away and run again"),
+        ("of another version", "has version 99, this theorylab writes version"),
+        ("locked", "is locked by another program (waited 10 s); run again, or name another file with --store"),
+        ("read-only", "cannot be written (attempt to write a readonly database); name another file with --store"),
+    ],
+)
+def test_whole_process_with_a_store_that_is(here: Path, what: str, message: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        path = Path(folder) / "store.sqlite"
+        damaged_store(path, what)
+        before = path.read_bytes()
+        lock = sqlite3.connect(path, isolation_level=None) if what == "locked" else None
+        if lock is not None:
+            lock.execute("BEGIN EXCLUSIVE")
+        done = subprocess.run(
+            [sys.executable, "-m", "theorylab", "verify", "my_theory.py", "--jobs", "1", "--store", path],
+            cwd=here, env=environment(here), capture_output=True, text=True, timeout=120,
+            preexec_fn=without_privileges,
+        )  # fmt: skip
+        if lock is not None:
+            lock.close()
+        assert LINE.fullmatch(done.stderr), done.stderr
+        assert message in done.stderr
+        assert (done.returncode, done.stdout) == (2, "")
+        assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (
+            "sweep my_theory.py -p n=3 -o closed/out.nc",
+            "closed/out.nc: the folder closed is closed to you",
+        ),
+        ("simulate my_theory.py -p n=3 -o closed/out", "cannot write closed/out: the folder closed is closed to you"),
+        ("report my_theory.py -o closed/report", "cannot make the folder closed/report: Permission denied"),
+        ("new toy/theory -o closed", "cannot write closed/theory: Permission denied; nothing was left behind"),
+    ],
+)
+def test_whole_process_with_a_closed_folder(here: Path, command: str, message: str) -> None:
+    (here / "closed").mkdir(mode=0o555)
+    done = subprocess.run(
+        [sys.executable, "-m", "theorylab", *command.split()],
+        cwd=here, env=environment(here), capture_output=True, text=True, timeout=120, preexec_fn=without_privileges,
+    )  # fmt: skip
+    assert LINE.fullmatch(done.stderr), done.stderr
+    assert message in done.stderr
     assert (done.returncode, done.stdout) == (2, "")
 
 
