@@ -132,7 +132,7 @@ def compare_means(
     """Turn an estimate of (observable - prediction), of one or many components, into a finding.
 
     The level is split over the components. The prediction's own numerical error, and that of an extrapolation,
-    widen the interval for `holds` and narrow it for `fails`. The component that decides is reported: one that
+    widen the interval, for `holds` and for `fails`. The component that decides is reported: one that
     fails, else the one nearest its margin. Distrust of the mean (heavy tails) makes the finding inconclusive,
     unless intervals ten times as wide would decide the same.
     """
@@ -144,9 +144,8 @@ def compare_means(
         low, high = difference.value - 10 * (difference.value - low), difference.value + 10 * (high - difference.value)
     slack = error + extrapolation
     outer = (low - slack) / scale, (high + slack) / scale
-    inner = (low + slack) / scale, (high - slack) / scale
     strain = np.maximum(np.abs(outer[0]), np.abs(outer[1]))
-    failing = (inner[0] > budget.margin) | (inner[1] < -budget.margin)
+    failing = (outer[0] > budget.margin) | (outer[1] < -budget.margin)
     status: Status = "inconclusive"
     if np.any(failing):
         status = "fails"

@@ -89,7 +89,7 @@ def fit(sizes: Sequence[float] | np.ndarray, design: np.ndarray, y: np.ndarray, 
     if spread and not lopsided:
         powers = np.stack([np.ones(count), np.log(np.asarray(sizes, dtype=float))], axis=1)
         smoother = powers @ np.linalg.pinv(powers)
-    own = np.maximum(error, 1e-150) if spread else np.ones(count)
+    own = np.maximum(error, 1e-8 * np.max(error)) if spread else np.ones(count)
     rows = _solve(design, 1.0 / np.exp(smoother @ np.log(own)))
     # The residual is judged with each size's own error.
     least = y - design @ (_solve(design, 1.0 / own) @ y)
