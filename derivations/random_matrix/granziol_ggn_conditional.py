@@ -93,21 +93,17 @@ def _steps() -> list[Step]:
     ]
 
 
-def _moments(spectrum: Any, N: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """lambda_1, g(lambda_1) and -g'(lambda_1); the last axis of `spectrum` holds the eigenvalues."""
-    spectrum = np.asarray(spectrum)
-    top = spectrum[..., -1]
-    inverse = 1.0 / (top[..., None] - spectrum[..., :-1])
-    zeros = np.asarray(N) - spectrum.shape[-1]
-    return (
-        top,
-        (inverse.sum(axis=-1) + zeros / top) / (N - 1.0),
-        (np.square(inverse).sum(axis=-1) + zeros / np.square(top)) / (N - 1.0),
-    )
+def _sums(x: np.ndarray, spectrum: np.ndarray, N: Any) -> tuple[np.ndarray, np.ndarray]:
+    """g(x) and 1 + g'(x)/g(x)^2."""
+    inverse = 1.0 / (x[..., None] - spectrum[..., :-1])
+    zeros = N - spectrum.shape[-1]
+    g = (inverse.sum(axis=-1) + zeros / x) / (N - 1.0)
+    minus_slope = (np.square(inverse).sum(axis=-1) + zeros / np.square(x)) / (N - 1.0)
+    return g, 1.0 - minus_slope / np.square(g)
 
 
 def moved_eigenvalue(spectrum: Any, N: Any, t: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """lambda_1, lambda_1' and D.
+    """lambda_1, lambda_1' and D, with D = 0 and the edge of the batch's bulk for lambda_1' where there is no outlier.
 
     Parameters
     ----------
@@ -121,12 +117,25 @@ def moved_eigenvalue(spectrum: Any, N: Any, t: Any) -> tuple[np.ndarray, np.ndar
     Returns
     -------
     float64[...], float64[...], float64[...]
-        Where D is not positive there is no outlier and lambda_1' is nan.
     """
-    top, g, minus_slope = _moments(spectrum, N)
-    slope = 1.0 - (1.0 - t) * minus_slope / np.square(g)
-    moved = np.where(slope > 0, (top - (1.0 - t) / g) / t, np.nan)
-    return top, moved, slope
+    spectrum, N, t = np.asarray(spectrum), np.asarray(N), np.asarray(t)
+    top = spectrum[..., -1]
+
+    def slope(x: np.ndarray) -> np.ndarray:
+        return np.asarray(t + (1.0 - t) * _sums(x, spectrum, N)[1])
+
+    # Where the map x -> x - (1 - t)/g(x) decreases at lambda_1 its minimum beyond is the edge; there D = 0.
+    low, high = top.copy(), 2.0 * top
+    hidden = slope(top) <= 0
+    while np.any(hidden & (slope(high) < 0)):
+        high = np.where(hidden & (slope(high) < 0), 2.0 * high, high)
+    for _ in range(60 if np.any(hidden) else 0):
+        middle = 0.5 * (low + high)
+        falling = slope(middle) < 0
+        low, high = np.where(falling, middle, low), np.where(falling, high, middle)
+    at = np.where(hidden, high, top)
+    moved = (at - (1.0 - t) / _sums(at, spectrum, N)[0]) / t
+    return top, moved, np.where(hidden, 0.0, slope(top))
 
 
 def _shift(*, spectrum: Any, N: Any, t: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -49,6 +49,24 @@ def multiply(a: Pair, b: Pair) -> Pair:
     return exact_sum(p, e + (a[0] * b[1] + a[1] * b[0]))
 
 
+def root(c: Any) -> Pair:
+    """Square root of a double."""
+    s = np.sqrt(c)
+    square, rest = exact_product(s, s)
+    # One Newton step doubles the digits.
+    return exact_sum(s, ((c - square) - rest) / (2.0 * s))
+
+
+def negative(a: Pair) -> Pair:
+    """-a."""
+    return -a[0], -a[1]
+
+
+def double(a: Pair) -> np.ndarray:
+    """The nearest double."""
+    return np.asarray(a[0] + a[1])
+
+
 def edge_distances(x: Any, c: Any, sigma: Any) -> tuple[np.ndarray, np.ndarray]:
     """x - sigma^2 (1 - sqrt c)^2 and sigma^2 (1 + sqrt c)^2 - x, accurate relative to themselves.
 
@@ -61,17 +79,20 @@ def edge_distances(x: Any, c: Any, sigma: Any) -> tuple[np.ndarray, np.ndarray]:
     -------
     float64[...], float64[...]
     """
-    root = np.sqrt(c)
-    square, rest = exact_product(root, root)
-    # One Newton step: sqrt c to twice the digits.
-    s = exact_sum(root, ((c - square) - rest) / (2.0 * root))
-    variance = exact_product(sigma, sigma)
-    one = (np.ones_like(root), np.zeros_like(root))
-    lower, upper = add(one, (-s[0], -s[1])), add(one, s)
-    point = (np.asarray(x, dtype=float), np.zeros_like(root))
-    below, above = (multiply(variance, multiply(e, e)) for e in (lower, upper))
-    left, right = add(point, (-below[0], -below[1])), add(above, (-point[0], -point[1]))
-    return np.asarray(left[0] + left[1]), np.asarray(right[0] + right[1])
+    s, variance, one, point = root(c), exact_product(sigma, sigma), (1.0, 0.0), (np.asarray(x, dtype=float), 0.0)
+    below, above = (multiply(variance, multiply(e, e)) for e in (add(one, negative(s)), add(one, s)))
+    return double(add(point, negative(below))), double(add(above, negative(point)))
+
+
+def excess(theta: Any, sigma: Any) -> np.ndarray:
+    """theta - sigma^2, accurate relative to itself."""
+    return double(add((np.asarray(theta, dtype=float), 0.0), negative(exact_product(sigma, sigma))))
+
+
+def threshold_distance(theta: Any, c: Any, sigma: Any) -> np.ndarray:
+    """theta - sigma^2 (1 + sqrt c), the distance of a spike from its threshold, accurate relative to itself."""
+    critical = multiply(exact_product(sigma, sigma), add((1.0, 0.0), root(c)))
+    return double(add((np.asarray(theta, dtype=float), 0.0), negative(critical)))
 
 
 def resolvent(*, c: Any, lam: Any, sigma: Any) -> np.ndarray:
