@@ -89,19 +89,22 @@ def _stable(value: Any) -> bytes:
 
 
 def _closure(start: ModuleType, own: list[ast.stmt]) -> set[str]:
-    """Names of the followed modules that can be reached from the statements `own` of `start`, without it."""
-    names = {node.id for statement in own for node in ast.walk(statement) if isinstance(node, ast.Name)}
-    found = {*_homes(v for k, v in vars(start).items() if k in names), *_imports(own, start.__package__ or "")}
+    """Names of the followed modules that can be reached from the statements `own` of `start`, without it.
+
+    Read from the sources alone: what happens to be imported already must not matter, or a worker would disagree.
+    """
+    found = set(_imports(own, start.__package__ or ""))
     seen: set[str] = set()
     while found:
         new = {n for n in found if n not in seen and n != start.__name__ and _follows(n, start) and _file(n)}
         seen |= new
-        found = set()
-        for name in new:
-            module = sys.modules.get(name)
-            package = (module.__package__ if module else name.rpartition(".")[0]) or ""
-            found |= {*_homes(vars(module).values() if module else ()), *_imports(_tree(name).body, package)}
+        found = {n for name in new for n in _imports(_tree(name).body, _package(name))}
     return seen
+
+
+def _package(name: str) -> str:
+    file = _file(name)
+    return name if file is not None and file.name == "__init__.py" else name.rpartition(".")[0]
 
 
 def _follows(name: str, start: ModuleType) -> bool:
@@ -109,17 +112,6 @@ def _follows(name: str, start: ModuleType) -> bool:
     if top == "theorylab":
         return name.startswith(_FOLLOWED)
     return top == home.partition(".")[0] or (_is_own(home) and _is_own(top))
-
-
-def _homes(values: Iterable[Any]) -> Iterator[str]:
-    """Names of the modules from which objects come."""
-    for value in values:
-        value = value.function if isinstance(value, Simulation) else value
-        # Kernels compiled by Numba keep the Python function that says where they come from.
-        value = getattr(value, "py_func", value)
-        name = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None)
-        if isinstance(name, str):
-            yield name
 
 
 def _imports(statements: Iterable[ast.stmt], package: str) -> Iterator[str]:

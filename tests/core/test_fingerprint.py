@@ -287,3 +287,19 @@ def bound(source: str) -> str:
     from theorylab.slicing import _binds
 
     return " ".join(",".join(_binds(s)) for s in needed_by("f", ast.parse(source)))
+
+
+def test_does_not_depend_on_what_else_is_imported() -> None:
+    # A worker imports what one block needs, the coordinating process the whole catalogue.
+    code = (
+        "import sys, importlib; [importlib.import_module(m) for m in sys.argv[1:]]\n"
+        "from theorylab.fingerprint import fingerprint\n"
+        "from theorylab.sims.random_matrix.bidiagonal import spiked_top\n"
+        "print(fingerprint(spiked_top))"
+    )
+    others = ["theorylab.sims.double_descent.least_squares", "theorylab.kernels.conditional_risk"]
+    found = {
+        subprocess.run([sys.executable, "-c", code, *extra], capture_output=True, text=True, check=True).stdout
+        for extra in ([], others)
+    }
+    assert len(found) == 1
