@@ -204,11 +204,12 @@ class _Run:
             if group.look > 0 or finding is None or finding.status != "inconclusive" or finding.detectable is None:
                 continue
             low, high = finding.discrepancy
-            if finding.detectable > HOPELESS * self.budget.margin and self.budget.margin > abs(low + high) / 2.0:
-                needed = schedule[-1] * (finding.detectable / self.budget.margin) ** 2
+            sees, margin = finding.detectable, self.budget.margin
+            if sees > HOPELESS * margin and abs(low + high) / 2.0 < margin + sees:
+                needed = schedule[-1] * (sees / margin) ** 2
                 self.notes.append(
-                    f"underpowered: {schedule[-1]} trials can see {finding.detectable:.2g}, the margin is "
-                    f"{self.budget.margin:g}; about {needed:.2g} trials are needed"
+                    f"underpowered: {schedule[-1]} trials can see {sees:.2g}, the margin is {margin:g}; "
+                    f"about {needed:.2g} trials are needed"
                 )
                 return True
         return False

@@ -15,12 +15,12 @@ def pilot(claim: Claim, budget: str = "standard", seed: int = 0) -> str:
     """
     full = claim.budget(budget)
     if claim.check.kind in ("bound", "identity"):
-        return f"a {claim.check.kind} has no error level: its effort is {full.trials} cases a point"
+        return f"{claim.check.kind}: no error level; the effort is {full.trials} cases a point"
     verdict = first_look(replace(claim, mutants=()), budget, seed)
     if verdict.detectable is None:
         return (
-            f"a {claim.check.kind} is seen to the spacing of its ladder, where the signs are certain: "
-            f"after the first of {full.trials} trials a point it is {verdict.status}"
+            f"{claim.check.kind}: seen to the spacing of its ladder, where the signs are certain; "
+            f"after the first look at {full.trials} trials a point: {verdict.status}"
         )
     able = "enough" if verdict.detectable < full.margin else "not enough"
     return (
