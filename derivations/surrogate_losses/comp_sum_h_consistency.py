@@ -76,6 +76,7 @@ LARGEST = in_tau(
 )
 # Slightly outside 1: brackets and bounds may be exact.
 OUTWARD = 1.0 + 1e-9
+TINY = 1e-200
 
 
 def _classes(tau: Any, n: Any) -> np.ndarray:
@@ -93,7 +94,12 @@ def transform_numeric(tau: Any, n: Any, beta: Any) -> np.ndarray:
 def simple_gamma_numeric(tau: Any, n: Any, t: Any) -> np.ndarray:
     """Simple upper bound of Gamma in double precision; arrays broadcast."""
     factor = np.where(np.asarray(tau) < 1.0, 2.0**tau * (2.0 - tau), 2.0 * n ** (tau - 1.0))
-    return np.where(np.asarray(tau) < 2.0, np.sqrt(factor * t), (tau - 1.0) * n ** (tau - 1.0) * t)
+    return np.where(np.asarray(tau) < 2.0, np.sqrt(factor) * np.sqrt(t), (tau - 1.0) * n ** (tau - 1.0) * t)
+
+
+def _parabola(tau: Any, n: Any) -> np.ndarray:
+    """lim T(beta)/beta^2 at 0, tau < 2."""
+    return np.asarray(_classes(tau, n) ** (1.0 - tau) / (2.0 * (2.0 - tau)))
 
 
 def _bracket(tau: Any, n: Any, t: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -101,15 +107,20 @@ def _bracket(tau: Any, n: Any, t: Any) -> tuple[np.ndarray, np.ndarray]:
     below = np.where(tau < 2.0, tau, 1.5)
     largest = transform_numeric(tau, n, 1.0)
     # T / beta^2 is at most the larger of its values at 0 and 1, and T / beta at most its value at 1.
-    steepest = np.maximum(largest, _classes(below, n) ** (1.0 - below) / (2.0 * (2.0 - below)))
-    low = np.where(tau < 2.0, np.maximum(np.sqrt(t / steepest), t / largest), t / largest)
+    steepest = np.maximum(largest, _parabola(below, n))
+    low = np.where(tau < 2.0, np.maximum(np.sqrt(t) / np.sqrt(steepest), t / largest), t / largest)
     inside = t < largest
     high = np.minimum(simple_gamma_numeric(tau, n, t) * OUTWARD, 1.0)
     return np.where(inside, np.minimum(low / OUTWARD, high), 1.0), np.where(inside, high, 1.0)
 
 
 def _gap(x: Any, tau: Any, n: Any, t: Any) -> np.ndarray:
-    return transform_numeric(tau, n, x) - np.minimum(t, transform_numeric(tau, n, 1.0))
+    gap = transform_numeric(tau, n, x) - np.minimum(t, transform_numeric(tau, n, 1.0))
+    # Where the square of x would underflow the transform is its parabola.
+    below = np.minimum(tau, 1.9)
+    tiny = (np.asarray(tau) < 2.0) & (t < TINY)
+    parabola = _parabola(np.where(tiny, tau, below), n)
+    return np.where(tiny, np.sqrt(parabola) * x - np.sqrt(t), gap)
 
 
 transform = ClosedForm(
