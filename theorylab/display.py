@@ -65,7 +65,7 @@ def suite_table(verdicts: Sequence[Verdict], width: int = 220) -> Text:
         "seconds": [f"{v.seconds:.1f}" for v in verdicts],
     }
     widths = {name: max(map(len, [name, *cells])) for name, cells in columns.items()}
-    for name in ("interval", "samples", "margin", "seconds", "predicted"):
+    for name in ("interval", "samples", "margin", "seconds", "mutants", "predicted"):
         if sum(widths.values()) + 2 * len(widths) > width:
             del widths[name]
     text = Text(_line(list(widths), widths), style="bold", no_wrap=True)
