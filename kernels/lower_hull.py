@@ -44,7 +44,8 @@ def lower_hull(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 def tabulate(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """The hull through the origin and the vertices (x, y), by increasing x, at j / `CELLS`: float[CELLS + 1]."""
     at = np.linspace(0.0, 1.0, CELLS + 1)
-    return np.interp(at, np.concatenate([[0.0], x]), np.concatenate([[0.0], y]), right=NOTHING)
+    heights: np.ndarray = np.interp(at, np.concatenate([[0.0], x]), np.concatenate([[0.0], y]), right=NOTHING)
+    return heights
 
 
 @njit(inline="always")

@@ -94,7 +94,8 @@ def transform_numeric(tau: Any, n: Any, beta: Any) -> np.ndarray:
 def simple_gamma_numeric(tau: Any, n: Any, t: Any) -> np.ndarray:
     """Simple upper bound of Gamma in double precision; arrays broadcast."""
     factor = np.where(np.asarray(tau) < 1.0, 2.0**tau * (2.0 - tau), 2.0 * n ** (tau - 1.0))
-    return np.where(np.asarray(tau) < 2.0, np.sqrt(factor) * np.sqrt(t), (tau - 1.0) * n ** (tau - 1.0) * t)
+    linear = (tau - 1.0) * n ** (tau - 1.0) * t
+    return np.asarray(np.where(np.asarray(tau) < 2.0, np.sqrt(factor) * np.sqrt(t), linear))
 
 
 def _parabola(tau: Any, n: Any) -> np.ndarray:
@@ -120,7 +121,7 @@ def _gap(x: Any, tau: Any, n: Any, t: Any) -> np.ndarray:
     below = np.minimum(tau, 1.9)
     tiny = (np.asarray(tau) < 2.0) & (t < TINY)
     parabola = _parabola(np.where(tiny, tau, below), n)
-    return np.where(tiny, np.sqrt(parabola) * x - np.sqrt(t), gap)
+    return np.asarray(np.where(tiny, np.sqrt(parabola) * x - np.sqrt(t), gap))
 
 
 transform = ClosedForm(

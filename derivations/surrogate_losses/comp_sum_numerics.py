@@ -85,7 +85,7 @@ def renyi_entropy(tau: Any, p: Any, weight: Any = 1.0, complement: Any = None) -
     ratio = np.where(positive, np.exp(-np.where(positive, wait - least, 0.0) / b), 0.0)
     divisor = np.where(e[..., 0] == 0, 1.0, e[..., 0])
     far = (b[..., 0] * np.log(np.sum(weight * ratio, axis=-1)) - least[..., 0]) / divisor
-    return np.where(small > -0.5, near, far)
+    return np.asarray(np.where(small > -0.5, near, far))
 
 
 def infimum_below_two(tau: Any, entropy: Any) -> Array:
@@ -119,7 +119,7 @@ def _divergence_small_beta(excess: Array, beta: Array) -> Array:
     near = slope * log_relative(excess * slope)
     ratio = np.exp(-2.0 * np.maximum(delta, 1.0))
     far = theta + np.log((1.0 + beta + (1.0 - beta) * ratio) / 2.0) / np.where(excess == 0, 1.0, excess)
-    return np.where(delta < 1.0, near, far) + 0.5 * np.log1p(-beta * beta)
+    return np.asarray(np.where(delta < 1.0, near, far) + 0.5 * np.log1p(-beta * beta))
 
 
 def _divergence_large_beta(excess: Array, beta: Array) -> Array:
@@ -133,7 +133,7 @@ def _divergence_large_beta(excess: Array, beta: Array) -> Array:
     steep = np.maximum(excess, 1.0)
     ratio = np.where(inside, np.exp((1.0 + steep) * (down - up)), 0.0)
     far = up + (up + np.log1p(ratio) - np.log(2.0)) / steep
-    return np.where(excess < 1.0, near, far)
+    return np.asarray(np.where(excess < 1.0, near, far))
 
 
 def power_transform(tau: Any, beta: Any, classes: Any) -> Array:

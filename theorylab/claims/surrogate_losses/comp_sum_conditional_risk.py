@@ -55,15 +55,16 @@ def outer_function() -> Claim:
     cross-entropy, 1 to 2 generalized cross-entropy (1 - s^q)/q with q = tau - 1, 2 the mean absolute error 1 - s.
     """
     from theorylab.checks import Identity
+    from theorylab.derivations.surrogate_losses import comp_sum_common as c
     from theorylab.derivations.surrogate_losses import comp_sum_loss as d
 
-    right, power = d.outer_function, (1 + d.u) ** (1 - d.tau)
+    right, power = d.outer_function, (1 + d.u) ** (1 - c.tau)
     return Claim(
         prediction=right,
         check=Identity(other=d.outer_function_integral, ranges={"tau": (0.0, 3.0), "u": (0.0, 5.0)}),
         mutants=[
-            Mutant("constant of integration forgotten", power / (1 - d.tau)),
-            Mutant("exponent -tau", (power / (1 + d.u) - 1) / (-d.tau)),
+            Mutant("constant of integration forgotten", power / (1 - c.tau)),
+            Mutant("exponent -tau", (power / (1 + d.u) - 1) / (-c.tau)),
             Mutant("factor 1/(1-tau) forgotten", power - 1),
         ],
         budgets=IDENTITY,
@@ -99,9 +100,10 @@ def margin_curvature() -> Claim:
     concave where 1 - s > 1/tau, on the examples that are most wrong.
     """
     from theorylab.checks import Identity
+    from theorylab.derivations.surrogate_losses import comp_sum_common as c
     from theorylab.derivations.surrogate_losses import comp_sum_loss as d
 
-    right, s, tau = d.margin_curvature, d.s, d.tau
+    right, s, tau = d.margin_curvature, d.s, c.tau
     return Claim(
         prediction=right,
         check=Identity(other=d.margin_curvature_differentiated, ranges={"tau": (0.0, 3.0), "s": (0.05, 0.95)}),
@@ -155,6 +157,7 @@ def infimum() -> Claim:
     the Rényi entropy H of order a.
     """
     from theorylab.checks import Expectation
+    from theorylab.derivations.surrogate_losses import comp_sum_common as c
     from theorylab.derivations.surrogate_losses import comp_sum_conditional_risk as d
     from theorylab.sims.surrogate_losses.conditional_risk import score_minimum
 
@@ -163,7 +166,7 @@ def infimum() -> Claim:
         simulation=score_minimum,
         check=Expectation(given=("p",)),
         points=grid(tau=TAUS, n=3),
-        parameters=[d.N],
+        parameters=[c.N],
         mutants=[
             Mutant("a = 2 - tau", _with_exponents(lambda tau: 2 - tau, lambda tau: 1 / (2 - tau))),
             Mutant("outer power 2 - tau missing", _with_exponents(lambda tau: 1 / (2 - tau), lambda tau: 1.0)),
@@ -185,6 +188,7 @@ def minimiser() -> Claim:
     decreasing order of p: in another order the means over label distributions would not depend on the exponent.
     """
     from theorylab.checks import Expectation
+    from theorylab.derivations.surrogate_losses import comp_sum_common as c
     from theorylab.derivations.surrogate_losses import comp_sum_conditional_risk as d
     from theorylab.sims.surrogate_losses.conditional_risk import score_minimum
 
@@ -193,7 +197,7 @@ def minimiser() -> Claim:
         simulation=score_minimum,
         check=Expectation("softmax", given=("p",), scale="absolute"),
         points=grid(tau=TAUS, n=3),
-        parameters=[d.N],
+        parameters=[c.N],
         mutants=[
             Mutant("p itself, as for cross-entropy", lambda value, p, **_: p),
             Mutant("exponent 2 - tau", _proportional_to_power(lambda tau: 2 - tau)),
@@ -210,10 +214,11 @@ def label_noise_risk() -> Claim:
     This is the least risk that a model of any size can reach; at tau = 1 it is the entropy.
     """
     from theorylab.checks import Expectation
+    from theorylab.derivations.surrogate_losses import comp_sum_common as c
     from theorylab.derivations.surrogate_losses import comp_sum_conditional_risk as d
     from theorylab.sims.surrogate_losses.conditional_risk import label_noise_minimum
 
-    a, entropy = d.a, d.label_noise_entropy
+    a, entropy = c.a, d.label_noise_entropy
     below, above = d.label_noise_below(a, 1 / a), d.label_noise_above
     return Claim(
         prediction=d.label_noise_risk,
@@ -221,11 +226,11 @@ def label_noise_risk() -> Claim:
         check=Expectation(),
         points=[*grid(tau=TAUS, n=3, q=0.7), *grid(tau=[0.5, 1.5, 2.0], n=5, q=0.1)],
         mutants=[
-            Mutant("a = 2 - tau", d.in_tau(entropy, d.label_noise_below(1 / a, a), above)),
-            Mutant("outer power 2 - tau missing", d.in_tau(entropy, d.label_noise_below(a, 1), above)),
-            Mutant("binary entropy", d.in_tau(d.binary_entropy, below, above)),
-            Mutant("1 - q at tau >= 2 even where q < 1/n", d.in_tau(entropy, below, (1 - d.q) / (d.tau - 1))),
-            Mutant("1 - max p not over tau - 1", d.in_tau(entropy, below, above * (d.tau - 1))),
+            Mutant("a = 2 - tau", c.in_tau(entropy, d.label_noise_below(1 / a, a), above)),
+            Mutant("outer power 2 - tau missing", c.in_tau(entropy, d.label_noise_below(a, 1), above)),
+            Mutant("binary entropy", c.in_tau(d.binary_entropy, below, above)),
+            Mutant("1 - q at tau >= 2 even where q < 1/n", c.in_tau(entropy, below, (1 - d.q) / (c.tau - 1))),
+            Mutant("1 - max p not over tau - 1", c.in_tau(entropy, below, above * (c.tau - 1))),
         ],
         budgets=deterministic(grid(tau=ALL_TAUS, n=[2, 10, 30], q=[0.05, 0.5, 0.9])),
     )
@@ -240,6 +245,7 @@ def renyi_form() -> Claim:
     the form to compute with: nothing cancels as tau -> 1.
     """
     from theorylab.checks import Expectation
+    from theorylab.derivations.surrogate_losses import comp_sum_common as c
     from theorylab.derivations.surrogate_losses import comp_sum_conditional_risk as d
     from theorylab.sims.surrogate_losses.conditional_risk import label_noise_minimum
 
@@ -249,9 +255,9 @@ def renyi_form() -> Claim:
         check=Expectation(),
         points=grid(tau=[0.0, 0.5, 1.5, 1.9], n=4, q=[0.3, 0.8]),
         mutants=[
-            Mutant("order 2 - tau", d.renyi_risk(1 / d.a)),
+            Mutant("order 2 - tau", d.renyi_risk(1 / c.a)),
             Mutant("Shannon entropy for every tau", d.renyi_risk(d.ONE)),
-            Mutant("the entropy itself for every tau", d.renyi_entropy(d.a)),
+            Mutant("the entropy itself for every tau", d.renyi_entropy(c.a)),
         ],
         budgets=deterministic(grid(tau=[0.05 * k for k in range(40) if k != 20], n=[2, 10, 30], q=[0.05, 0.5, 0.9])),
     )
@@ -265,6 +271,7 @@ def zero_one_regret() -> Claim:
     Losses are drawn: a label y ~ p and the two predictions, with the largest index among equal scores.
     """
     from theorylab.checks import Expectation
+    from theorylab.derivations.surrogate_losses import comp_sum_common as c
     from theorylab.derivations.surrogate_losses import comp_sum_conditional_risk as d
     from theorylab.sims.surrogate_losses.conditional_risk import zero_one_losses
 
@@ -273,7 +280,7 @@ def zero_one_regret() -> Claim:
         simulation=zero_one_losses,
         check=Expectation(given=("p", "label"), scale="absolute"),
         points=grid(n=[2, 5]),
-        parameters=[d.N],
+        parameters=[c.N],
         mutants=[
             Mutant("noise floor forgotten: 1 - p_i", lambda value, p, **_: value + 1.0 - p.max(axis=-1)),
             Mutant("half the regret", lambda value, **_: value / 2.0),

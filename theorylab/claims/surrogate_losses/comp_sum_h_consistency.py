@@ -58,6 +58,7 @@ def transform() -> Claim:
     T is convex, so that the conditional statement is the one for risks, minimisability gaps included.
     """
     from theorylab.checks import Bound
+    from theorylab.derivations.surrogate_losses import comp_sum_common as c
     from theorylab.derivations.surrogate_losses import comp_sum_h_consistency as d
     from theorylab.sims.surrogate_losses.extremal import two_class_tie
     from theorylab.sims.surrogate_losses.violation_search import conditional_search
@@ -70,7 +71,7 @@ def transform() -> Claim:
         mutants=[
             Mutant("tau < 1 without 2^(1-tau)", at_tau(lambda t: t < 1, lambda tau, **_: 2.0 ** (tau - 1.0))),
             Mutant("n^(tau-1) in the numerator", at_tau(lambda t: t > 1, lambda tau, n, **_: n ** (2.0 * tau - 2.0))),
-            Mutant("a = 2 - tau", d.transform_of_order(1 / d.a)),
+            Mutant("a = 2 - tau", d.transform_of_order(1 / c.a)),
             Mutant("cross-entropy's transform halved", at_tau(lambda t: t == 1, lambda **_: 0.5)),
             Mutant("cross-entropy's transform doubled", at_tau(lambda t: t == 1, lambda **_: 2.0)),
         ],
@@ -269,7 +270,10 @@ def simple_gamma() -> Claim:
     """For tau < 1 the zero-one regret is at most sqrt(2^tau (2-tau) t), for cross-entropy at most sqrt(2 t), and both
     are attained in the limit of small t.
     """
+    import sympy as sp
+
     from theorylab.checks import Bound
+    from theorylab.derivations.surrogate_losses import comp_sum_common as c
     from theorylab.derivations.surrogate_losses import comp_sum_h_consistency as d
     from theorylab.sims.surrogate_losses.extremal import two_class_tie_inverse
     from theorylab.sims.surrogate_losses.violation_search import conditional_search_inverse
@@ -280,8 +284,8 @@ def simple_gamma() -> Claim:
         check=Bound(variable="t", sense="<=", tight=two_class_tie_inverse, at=(1e-4, 1e-3)),
         points=grid(tau=[0.0, 0.5, 1.0], n=3),
         mutants=[
-            Mutant("without 2^tau", d.sp.sqrt((2 - d.tau) * d.t)),
-            Mutant("without 2 - tau", d.sp.sqrt(2**d.tau * d.t)),
+            Mutant("without 2^tau", sp.sqrt((2 - c.tau) * c.t)),
+            Mutant("without 2 - tau", sp.sqrt(2**c.tau * c.t)),
             Mutant("sqrt(t) instead of sqrt(2 t)", lambda value, **_: value / np.sqrt(2.0)),
         ],
         budgets=searched(grid(tau=PAPER_TAUS_TO_ONE, n=PAPER_N)),
@@ -341,6 +345,7 @@ def small_regret_coefficient() -> Claim:
     vanishes as tau -> 2, where the order becomes linear.
     """
     from theorylab.checks import Identity
+    from theorylab.derivations.surrogate_losses import comp_sum_common as c
     from theorylab.derivations.surrogate_losses import comp_sum_h_consistency as d
 
     right = d.small_regret_coefficient
@@ -348,8 +353,8 @@ def small_regret_coefficient() -> Claim:
         prediction=right,
         check=Identity(other=d.transform_at_zero, ranges={"tau": (0.0, 1.95), "n": (2, 20)}),
         mutants=[
-            Mutant("without 2 - tau", right.expr * (2 - d.tau)),
-            Mutant("n^(tau-1) in the numerator", right.expr * d.CLASSES ** (2 * d.tau - 2)),
+            Mutant("without 2 - tau", right.expr * (2 - c.tau)),
+            Mutant("n^(tau-1) in the numerator", right.expr * d.CLASSES ** (2 * c.tau - 2)),
         ],
         budgets=IDENTITY,
     )
@@ -363,7 +368,9 @@ def convexity() -> Claim:
     So the bound at one input is one for risks, by Jensen's inequality. From tau = 2 on T is linear.
     """
     from theorylab.checks import Identity
+    from theorylab.derivations.surrogate_losses import comp_sum_common as c
     from theorylab.derivations.surrogate_losses import comp_sum_h_consistency as d
+    from theorylab.derivations.surrogate_losses import comp_sum_h_consistency_steps as steps
 
     right = d.curvature
     return Claim(
@@ -372,8 +379,8 @@ def convexity() -> Claim:
             other=d.transform_second_derivative, ranges={"tau": (0.0, 1.9), "n": (2, 20), "beta": (0.0, 0.95)}
         ),
         mutants=[
-            Mutant("M^tau", right.expr * d.steps.MEAN_POWER ** (2 * d.tau)),
-            Mutant("without (1-beta^2)", right.expr.subs(d.beta, 0)),
+            Mutant("M^tau", right.expr * steps.MEAN_POWER ** (2 * c.tau)),
+            Mutant("without (1-beta^2)", right.expr.subs(c.beta, 0)),
         ],
         budgets=IDENTITY,
     )

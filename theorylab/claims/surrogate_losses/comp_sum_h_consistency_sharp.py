@@ -64,10 +64,11 @@ def two_class_regret() -> Claim:
     It is concave in beta, so that mixtures do better: the transform for risks is beta (1 - 2^(1-tau))/(tau-1).
     """
     from theorylab.checks import Expectation
+    from theorylab.derivations.surrogate_losses import comp_sum_common as c
     from theorylab.derivations.surrogate_losses import comp_sum_sharp as d
     from theorylab.sims.surrogate_losses.conditional_risk import two_class_minimum
 
-    beta, tau = d.BETA.symbol, d.TAU_ABOVE_TWO.symbol
+    beta, tau = c.BETA.symbol, c.TAU_ABOVE_TWO.symbol
     return Claim(
         prediction=d.two_class_regret,
         simulation=two_class_minimum,
@@ -91,9 +92,10 @@ def sharp_transform() -> Claim:
     only. The end of the range is `critical-tau`.
     """
     from theorylab.checks import Bound
+    from theorylab.derivations.surrogate_losses import comp_sum_common as c
     from theorylab.derivations.surrogate_losses import comp_sum_h_consistency as published
+    from theorylab.derivations.surrogate_losses import comp_sum_h_consistency_steps as steps
     from theorylab.derivations.surrogate_losses import comp_sum_sharp as d
-    from theorylab.derivations.surrogate_losses.comp_sum_common import N
     from theorylab.sims.surrogate_losses.extremal import two_class_tie
     from theorylab.sims.surrogate_losses.violation_search import conditional_search
 
@@ -102,11 +104,11 @@ def sharp_transform() -> Claim:
         simulation=conditional_search,
         check=Bound(variable="beta", tight=two_class_tie, at=BETAS),
         points=[*grid(tau=[1.2, 1.5, 1.66], n=[3, 5]), {"tau": 1.8, "n": 2}],
-        parameters=[N],
+        parameters=[c.N],
         mutants=[
             Mutant("published, n^(tau-1)", published.transform),
             Mutant("no power of 2", lambda value, tau, **_: value * 2.0 ** (tau - 1.0)),
-            Mutant("a = 2 - tau", published.steps.power_transform(2, 1 / published.a)),
+            Mutant("a = 2 - tau", steps.power_transform(2, 1 / c.a)),
         ],
         budgets=searched([*grid(tau=[1.1, 1.3, 1.5, 1.6, 1.6625], n=PAPER_N), {"tau": 1.6625, "n": 30}]),
     )
@@ -176,12 +178,13 @@ def hull_transform() -> Claim:
     inputs.
     """
     from theorylab.checks import Bound
+    from theorylab.derivations.surrogate_losses import comp_sum_common as c
     from theorylab.derivations.surrogate_losses import comp_sum_h_consistency as published
     from theorylab.derivations.surrogate_losses import comp_sum_sharp as d
     from theorylab.sims.surrogate_losses.extremal import uniform_mixture
     from theorylab.sims.surrogate_losses.violation_search import conditional_search
 
-    beta, tau = d.BETA.symbol, d.TAU_ABOVE_TWO.symbol
+    beta, tau = c.BETA.symbol, c.TAU_ABOVE_TWO.symbol
     return Claim(
         prediction=d.hull_transform,
         simulation=conditional_search,
@@ -206,17 +209,18 @@ def mae_transform() -> Claim:
     So the published beta/n is sharp only for beta <= 1/(n-1); one class in doubt costs 1/2, not 1/n.
     """
     from theorylab.checks import Bound
+    from theorylab.derivations.surrogate_losses import comp_sum_common as c
     from theorylab.derivations.surrogate_losses import comp_sum_sharp as d
     from theorylab.sims.surrogate_losses.extremal import uniform_mixture
     from theorylab.sims.surrogate_losses.violation_search import conditional_search
 
-    n, beta = d.n, d.beta
+    n, beta = c.n, c.beta
     return Claim(
         prediction=d.mae_transform,
         simulation=conditional_search,
         check=Bound(variable="beta", tight=uniform_mixture, at=BETAS),
         points=grid(tau=2.0, n=[2, 3, 5, 10]),
-        parameters=[d.TAU_ABOVE_TWO],
+        parameters=[c.TAU_ABOVE_TWO],
         mutants=[
             Mutant("published beta/n", beta / n),
             Mutant("beta/2 for every n", beta / 2),
@@ -257,6 +261,7 @@ def mae_gamma() -> Claim:
     The published n t is sharp on the first piece only.
     """
     from theorylab.checks import Bound
+    from theorylab.derivations.surrogate_losses import comp_sum_common as c
     from theorylab.derivations.surrogate_losses import comp_sum_sharp as d
     from theorylab.sims.surrogate_losses.extremal import uniform_atoms_inverse
     from theorylab.sims.surrogate_losses.violation_search import conditional_search_inverse
@@ -266,10 +271,10 @@ def mae_gamma() -> Claim:
         simulation=conditional_search_inverse,
         check=Bound(variable="t", sense="<=", tight=uniform_atoms_inverse, at=(0.03, 0.1, 0.3, 0.45)),
         points=grid(tau=2.0, n=[3, 5]),
-        parameters=[d.TAU_ABOVE_TWO],
+        parameters=[c.TAU_ABOVE_TWO],
         mutants=[
-            Mutant("published n t", d.n * d.t),
-            Mutant("2 t for every n", 2 * d.t),
+            Mutant("published n t", c.n * c.t),
+            Mutant("2 t for every n", 2 * c.t),
             Mutant("the curve for every n", d.mae_gamma_any_n),
         ],
         budgets=searched(grid(tau=2.0, n=[3, PAPER_N])),
@@ -283,22 +288,24 @@ def mae_gamma_any_n() -> Claim:
 
     The published n t grows without bound with n; this does not.
     """
+    import sympy as sp
+
     from theorylab.checks import Bound
+    from theorylab.derivations.surrogate_losses import comp_sum_common as c
     from theorylab.derivations.surrogate_losses import comp_sum_sharp as d
-    from theorylab.derivations.surrogate_losses.comp_sum_common import N
     from theorylab.sims.surrogate_losses.extremal import uniform_atoms_inverse
     from theorylab.sims.surrogate_losses.violation_search import conditional_search_inverse
 
-    t = d.t
+    t = c.t
     return Claim(
         prediction=d.mae_gamma_any_n,
         simulation=conditional_search_inverse,
         check=Bound(variable="t", sense="<=", tight=uniform_atoms_inverse, at=(1 / 20, 1 / 12, 1 / 6, 1 / 2)),
         points=grid(tau=2.0, n=[5, 10]),
-        parameters=[d.TAU_ABOVE_TWO, N],
+        parameters=[c.TAU_ABOVE_TWO, c.N],
         mutants=[
-            Mutant("sqrt(t^2 + 2 t)", (t + d.sp.sqrt(t**2 + 2 * t)) / 2),
-            Mutant("2 sqrt(t)", 2 * d.sp.sqrt(t)),
+            Mutant("sqrt(t^2 + 2 t)", (t + sp.sqrt(t**2 + 2 * t)) / 2),
+            Mutant("2 sqrt(t)", 2 * sp.sqrt(t)),
         ],
         budgets=searched(grid(tau=2.0, n=[PAPER_N, 30])),
     )
