@@ -14,7 +14,7 @@ from theorylab.claim import Budget, Claim, Status
 from theorylab.errors import DesignError
 from theorylab.inference.levels import CLAIM_LEVEL, looks
 from theorylab.prediction import Prediction
-from theorylab.sampler import Progress, Sampler
+from theorylab.sampler import Progress, Sampler, Steps, finish
 from theorylab.simulation import Samples
 from theorylab.verdict import Finding, Verdict, versions
 
@@ -75,17 +75,36 @@ def verify(
         from theorylab.registry import claim as find
 
         claim = find(claim)
+    return finish(
+        verifying(
+            claim, budget, seed=seed, backend=backend, store=store, executor=executor, progress=progress, level=level
+        )
+    )
+
+
+def verifying(
+    claim: Claim,
+    budget: str,
+    *,
+    seed: int = 0,
+    backend: str = "auto",
+    store: Store | None = None,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+    level: float = CLAIM_LEVEL,
+) -> Steps[Verdict]:
+    """`verify` in steps, so that several claims can be under way at once."""
     run = _Run(claim, budget, claim.budget(budget), seed, level)
     if claim.check.sampled:
         run.sampler = Sampler(claim, seed, backend, store, executor, progress)
-    return run.verdict()
+    return run.steps()
 
 
 def first_look(claim: Claim, budget: str, seed: int) -> Verdict:
     """What `verify` knows after its first look, with what the full budget would see as `detectable`."""
     run = _Run(claim, budget, claim.budget(budget), seed, CLAIM_LEVEL, most_looks=1)
     run.sampler = Sampler(claim, seed, "auto", None, None, None)
-    return run.verdict()
+    return finish(run.steps())
 
 
 @dataclass
@@ -113,7 +132,7 @@ class _Run:
     rejected: dict[str, bool] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
-    def verdict(self) -> Verdict:
+    def steps(self) -> Steps[Verdict]:
         start = time.perf_counter()
         check, claim, budget = self.claim.check, self.claim, self.budget
         cells = check.cells(claim, budget)
@@ -126,8 +145,9 @@ class _Run:
         while waiting := self._waiting(groups, self.most_looks or len(schedule)):
             if self.sampler:
                 wanted = {c: schedule[g.look + 1] for g in waiting for c in g.cells}
-                for c, drawn in self.sampler.draw(cells, wanted, budget.block_trials).items():
-                    samples[c] = drawn
+                drawn = yield from self.sampler.drawing(cells, wanted, budget.block_trials)
+                for c, sample in drawn.items():
+                    samples[c] = sample
             for group in waiting:
                 group.look += 1
                 level = self._level(schedule, group.look, len(groups))

@@ -1,13 +1,17 @@
-"""Drawing blocks of trials for a claim: from the store, here, or on the workers of an executor."""
+"""Drawing blocks of trials for a claim: from the store, here, or on the workers of an executor.
+
+Drawing is a generator that hands out the futures it waits for, so that one process can have the blocks of several
+claims under way at once without threads (SymPy and mpmath are not made for them).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from theorylab.checks.base import Cell
 from theorylab.claim import Claim
@@ -20,6 +24,9 @@ if TYPE_CHECKING:
     from theorylab.store import Store
 
 Progress = Callable[[int, int], None]
+T = TypeVar("T")
+# Yields what it waits for, whenever it has to; resumed when at least one of them is done.
+Steps = Generator[set[Future[Any]], None, T]
 
 
 class WorkerError(TheorylabError):
@@ -62,6 +69,10 @@ class Sampler:
 
     def draw(self, cells: Sequence[Cell], wanted: Mapping[int, int], block: int) -> dict[int, Samples]:
         """Bring each cell in `wanted` up to its number of trials; return all its samples so far."""
+        return finish(self.drawing(cells, wanted, block))
+
+    def drawing(self, cells: Sequence[Cell], wanted: Mapping[int, int], block: int) -> Steps[dict[int, Samples]]:
+        """`draw` in steps."""
         used = self.claim.simulator.parameters
         todo: list[tuple[int, Block]] = []
         for c, trials in wanted.items():
@@ -80,7 +91,7 @@ class Sampler:
                 missing.append((c, b))
             else:
                 self._keep(c, b, stored)
-        self._compute(missing)
+        yield from self._compute(missing)
         return {c: merge(self.blocks[c]) for c in wanted}
 
     def _keep(self, cell: int, block: Block, samples: Samples) -> None:
@@ -96,7 +107,7 @@ class Sampler:
             self.store.put(block, self._fingerprint, samples, seconds)
         self._keep(cell, block, samples)
 
-    def _compute(self, missing: Sequence[tuple[int, Block]]) -> None:
+    def _compute(self, missing: Sequence[tuple[int, Block]]) -> Steps[None]:
         if self.executor is None or not missing:
             for c, b in missing:
                 self._finish(c, b, compute(b, self.claim.simulator))
@@ -106,8 +117,8 @@ class Sampler:
         }
         try:
             while pending:
-                done, _ = wait(pending, return_when=FIRST_COMPLETED)
-                for future in done:
+                yield set(pending)
+                for future in [f for f in pending if f.done()]:
                     c, b = pending.pop(future)
                     self._finish(c, b, future.result())
         except BrokenProcessPool:
@@ -121,3 +132,18 @@ class Sampler:
 
     def _job(self, block: Block) -> Job:
         return job(block, self.claim.simulator, self.claim.origin)
+
+
+def finish(steps: Steps[T]) -> T:
+    """Run steps to their end, waiting where they wait."""
+    while True:
+        try:
+            pending = next(steps)
+        except StopIteration as end:
+            value: T = end.value
+            return value
+        try:
+            wait(pending, return_when=FIRST_COMPLETED)
+        except BaseException:
+            steps.close()
+            raise

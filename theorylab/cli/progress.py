@@ -45,9 +45,9 @@ class Bar:
         """A task begins."""
         self._progress.reset(self._blocks, total=None, description=name)
 
-    def blocks(self, done: int, planned: int) -> None:
-        """Blocks of the current task have finished."""
-        self._progress.update(self._blocks, completed=done, total=planned)
+    def blocks(self, done: int, planned: int, name: str | None = None) -> None:
+        """Blocks of a task (the current one, or the one that is named) have finished."""
+        self._progress.update(self._blocks, completed=done, total=planned, description=name)
 
     def finish(self, line: str) -> None:
         """A task has ended; `line` is what came of it."""

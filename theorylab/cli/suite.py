@@ -1,20 +1,26 @@
-"""Verifying many claims, one after the other, their blocks side by side."""
+"""Verifying many claims, their blocks side by side."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from concurrent.futures import Executor
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from functools import partial
+from typing import Any
 
 from theorylab.claim import BUDGETS, Claim
 from theorylab.cli.progress import Bar
 from theorylab.display import status_text
-from theorylab.engine import verify
+from theorylab.engine import verifying
 from theorylab.errors import TheorylabError, UnknownNameError, UsageError
 from theorylab.fingerprint import fingerprint
+from theorylab.sampler import Steps
 from theorylab.simulation import BACKENDS
 from theorylab.store import Store
 from theorylab.verdict import Verdict
+
+# Claims under way at once.
+AT_ONCE = 3
 
 
 def demand(claims: Sequence[Claim], budget: str, backend: str) -> None:
@@ -54,15 +60,42 @@ def announce(claims: Sequence[Claim], budget: str) -> None:
 def verify_all(
     claims: Sequence[Claim], budget: str, seed: int, backend: str, store: Store, executor: Executor | None, bar: Bar
 ) -> list[Verdict]:
-    """Verify claims in order, reporting each as it is decided."""
-    verdicts = []
-    for claim in claims:
-        bar.start(claim.name)
-        verdict = verify(claim, budget, seed=seed, backend=backend, store=store, executor=executor, progress=bar.blocks)
-        k, of = verdict.mutants_rejected
-        bar.finish(f"{claim.name}: {status_text(verdict)}, mutants {k}/{of}, {verdict.seconds:.1f} s")
-        verdicts.append(verdict)
-    return verdicts
+    """Verify claims, reporting each as it is decided; the verdicts are in the order of the claims.
+
+    With workers a few claims are under way at once, so that there are blocks to compute while a claim is assessed.
+    """
+    verdicts: dict[int, Verdict] = {}
+    waiting = list(enumerate(claims))[::-1]
+    active: dict[int, tuple[Steps[Verdict], set[Future[Any]]]] = {}
+    try:
+        while waiting or active:
+            while waiting and len(active) < (1 if executor is None else AT_ONCE):
+                i, claim = waiting.pop()
+                progress = partial(bar.blocks, name=claim.name)
+                steps = verifying(
+                    claim, budget, seed=seed, backend=backend, store=store, executor=executor, progress=progress
+                )
+                active[i] = steps, set()
+            for i, (steps, pending) in list(active.items()):
+                if pending and not any(future.done() for future in pending):
+                    continue
+                try:
+                    active[i] = steps, next(steps)
+                except StopIteration as end:
+                    del active[i]
+                    verdicts[i] = end.value
+                    bar.finish(_line(end.value))
+            if len(active) == AT_ONCE or not waiting:
+                wait([f for _, pending in active.values() for f in pending], return_when=FIRST_COMPLETED)
+    finally:
+        for steps, _ in active.values():
+            steps.close()
+    return [verdicts[i] for i in range(len(claims))]
+
+
+def _line(verdict: Verdict) -> str:
+    k, of = verdict.mutants_rejected
+    return f"{verdict.claim}: {status_text(verdict)}, mutants {k}/{of}, {verdict.seconds:.1f} s"
 
 
 def exit_code(verdicts: Sequence[Verdict]) -> int:
