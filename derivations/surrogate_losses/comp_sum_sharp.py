@@ -50,7 +50,7 @@ from theorylab.derivations.surrogate_losses.comp_sum_h_consistency import REGRET
 from theorylab.parameters import Integers, Interval, Parameter, Space
 from theorylab.prediction import ClosedForm, Numerical, PredictionError
 
-OURS = "no published source"
+OURS = "this catalogue (no published source)"
 K = Parameter("k", Integers(2, 50), "classes that share the label mass in the competitor", default=2)
 N_HULL = Parameter("n", Integers(2, 100_000), N.meaning, default=3)
 TAU_STEEP = Parameter("tau", Interval(float(steps.STEEP), 10.0), TAU.meaning, default=3.0)
