@@ -26,7 +26,7 @@ def _mean(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _fractions_below(x: np.ndarray, eigenvalues: np.ndarray) -> np.ndarray:
     """Fraction of each matrix's eigenvalues that are at most x, float64[trials, len(x)]."""
-    return np.stack([np.searchsorted(row, x, side="right") for row in eigenvalues]) / eigenvalues.shape[1]
+    return np.asarray(np.stack([np.searchsorted(row, x, side="right") for row in eigenvalues]) / eigenvalues.shape[1])
 
 
 def spectra(budget: str = "quick") -> Figure:

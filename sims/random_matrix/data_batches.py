@@ -14,6 +14,7 @@ import math
 
 import numpy as np
 
+from theorylab.kernels.eigen import gram_eigenvalues
 from theorylab.kernels.random import Stream
 from theorylab.sims.random_matrix.bidiagonal import largest, leading_rows, top_cost, tridiagonal
 from theorylab.simulation import Cost, simulation
@@ -34,7 +35,7 @@ def _data(trials: int, rng: Stream, P: int, N: int, theta: float, sigma: float) 
 
 
 def _gram(x: np.ndarray) -> np.ndarray:
-    return x @ x.transpose(0, 2, 1) / x.shape[2]
+    return np.asarray(x @ x.transpose(0, 2, 1) / x.shape[2])
 
 
 def _measure(
@@ -85,10 +86,23 @@ def with_replacement(
     return _measure(trials, rng, N, rho, t, theta, sigma, batches, replace=True)
 
 
+@simulation(backends=("numpy", "numba"), cost=lambda *, P, B, **_: Cost(4.0 * P * B * min(P, B), 16.0 * P * B))
+def batch_spectrum(trials: int, rng: Stream, *, P: int, B: int, theta: float, sigma: float) -> np.ndarray:
+    """All P eigenvalues of a batch of B fresh samples, ascending, the zeros of a small batch included."""
+    out = np.zeros((trials, P))
+    done = 0
+    for part, count in rng.split(trials, max(1, NUMBERS // (P * B))):
+        values = gram_eigenvalues(_data(count, part, P, B, theta, sigma)) / B
+        # Rounding may leave a zero of a singular matrix a hair below zero.
+        out[done : done + count, P - min(P, B) :] = np.maximum(values, 0.0)
+        done += count
+    return out
+
+
 @simulation(backends=("numpy", "numba"), cost=lambda *, P, B, **_: Cost(flops=30.0 * P * B * B, bytes=16.0 * P * B))
 def batch_rank(trials: int, rng: Stream, *, P: int, B: int) -> np.ndarray:
     """Numerical rank of a batch of B normal columns in R^P, float64[trials]."""
-    return np.linalg.matrix_rank(rng.normal(trials, P, B)).astype(float)
+    return np.asarray(np.linalg.matrix_rank(rng.normal(trials, P, B)), dtype=float)
 
 
 @simulation(backends=("numpy", "numba"), cost=lambda *, N, B: Cost(flops=30.0 * N * B * B, bytes=16.0 * N * B))
@@ -96,7 +110,7 @@ def resampled_rank(trials: int, rng: Stream, *, N: int, B: int) -> np.ndarray:
     """Numerical rank of B columns drawn with replacement from N normal columns in R^N, float64[trials]."""
     x = rng.normal(trials, N, N)
     drawn = (N * rng.uniform(trials, B)).astype(int)
-    return np.linalg.matrix_rank(np.take_along_axis(x, drawn[:, None, :], axis=2)).astype(float)
+    return np.asarray(np.linalg.matrix_rank(np.take_along_axis(x, drawn[:, None, :], axis=2)), dtype=float)
 
 
 @simulation(backends=("numpy", "numba"), cost=top_cost)

@@ -246,6 +246,7 @@ SIMULATIONS = {
         data_batches.with_replacement,
         {"N": 24, "rho": 0.5, "t": 0.5, "theta": 9.0, "sigma": 1.5, "batches": 2},
     ),
+    "spectrum": (data_batches.batch_spectrum, {"P": 9, "B": 6, "theta": 9.0, "sigma": 1.5}),
     "rank": (data_batches.batch_rank, {"P": 6, "B": 9}),
     "rank with replacement": (data_batches.resampled_rank, {"N": 8, "B": 6}),
     "small batch": (data_batches.small_batch, {"P": 400, "B": 3, "sigma": 1.5}),
@@ -265,6 +266,13 @@ def test_twins_and_batches(name, monkeypatch):
         np.testing.assert_allclose(reference[key], values, rtol=1e-9, atol=1e-12)
         np.testing.assert_allclose(alone[key], values[:3], rtol=1e-12, atol=1e-12)
         np.testing.assert_allclose(piecewise[key], values, rtol=1e-12, atol=1e-12)
+
+
+def test_a_small_batch_has_its_zeros():
+    values = data_batches.batch_spectrum(4, Stream.from_seed(1), P=9, B=6, theta=5.0, sigma=1.0)["value"]
+    assert np.all(values[:, :3] == 0)
+    assert np.all(np.diff(values, axis=1) >= 0)
+    assert np.all(values[:, 3:] > 0)
 
 
 def test_batches_of_the_whole_data_set_change_nothing():

@@ -98,8 +98,9 @@ def threshold() -> Claim:
     sigma^2 (1 + sqrt(P/B)).
 
     The overlap falls like 1/P below the transition, like P^(-1/3) at it and not at all above: its change when the
-    matrix doubles, plus (1/3) log 2, is negative, zero and positive. At P = 2000 the crossing sits about 2 % above
-    the limit, at 8000 below 1 %.
+    matrix doubles, plus (1/3) log 2, is negative, zero and positive. The width of the transition is P^(-1/3), wider for
+    larger P/B, so that P grows like margin^-3. The crossing at finite size sits a little above the limit: by 2 % at
+    P/B = 1, P = 2000, by less than 1 % at P/B = 0.1, P = 1000.
     """
     from theorylab.checks import Boundary
     from theorylab.derivations.random_matrix import granziol_ggn as d
@@ -109,7 +110,7 @@ def threshold() -> Claim:
         prediction=d.THRESHOLD,
         simulation=overlap_scaling,
         check=Boundary(parameter="theta", ladder=(-2.0, -1.0, 1.0, 2.0)),
-        points=grid(r=1.0, P=2_000),
+        points=grid(r=0.1, P=1_000),
         parameters=[d.DIM, d.THETA],
         mutants=[
             Mutant("the bulk edge sigma^2 (1 + sqrt(r))^2", d.sigma**2 * (1 + d.r**0.5) ** 2),
@@ -117,9 +118,42 @@ def threshold() -> Claim:
             Mutant("additive noise: sigma sqrt(r)", d.sigma * d.r**0.5),
         ],
         budgets={
-            "quick": Budget(trials=6_144, margin=0.08),
-            "standard": Budget(trials=40_000, margin=0.06, points=grid(r=[0.5, 1.0, 2.0], P=8_000)),
-            "paper": Budget(trials=200_000, margin=0.03, points=grid(r=[0.25, 0.5, 1.0, 2.0, 4.0], P=50_000)),
+            "quick": Budget(trials=8_192, margin=0.04),
+            "standard": Budget(trials=16_384, margin=0.02, points=[{"r": 0.1, "P": 8_000}, {"r": 1.0, "P": 128_000}]),
+            "paper": Budget(trials=65_536, margin=0.01, points=[{"r": 0.1, "P": 64_000}, {"r": 1.0, "P": 1_000_000}]),
+        },
+    )
+
+
+@theory.claim
+def bulk() -> Claim:
+    """All eigenvalues of a batch but the outlier follow the Marchenko-Pastur law of ratio P/B; for B < P a part 1 - B/P
+    of them is zero.
+
+    The outlier is one eigenvalue of P: it moves the distribution function by 1/P.
+    """
+    from theorylab.checks import Law
+    from theorylab.derivations.random_matrix import granziol_ggn as d
+    from theorylab.derivations.random_matrix import rmt_marchenko_pastur as law
+    from theorylab.sims.random_matrix.data_batches import batch_spectrum
+
+    def sized(P: int, *ratios: float) -> tuple[dict[str, float], ...]:
+        return tuple({"c": c, "P": P, "B": round(P / c)} for c in ratios)
+
+    return Claim(
+        prediction=law.CDF,
+        simulation=batch_spectrum,
+        check=Law(variable="x"),
+        points=sized(160, 0.5, 2.0),
+        parameters=[d.DIM, d.BATCH, d.THETA],
+        mutants=[
+            Mutant("B/P for P/B", lambda value, x, c, sigma: law.CDF(x=x, c=1 / c, sigma=sigma)),
+            Mutant("2B samples", lambda value, x, c, sigma: law.CDF(x=x, c=c / 2, sigma=sigma)),
+        ],
+        budgets={
+            "quick": Budget(trials=128, margin=0.02),
+            "standard": Budget(trials=256, margin=0.008, points=sized(400, 0.5, 1.0, 2.0)),
+            "paper": Budget(trials=256, margin=0.004, points=sized(1000, 0.25, 0.5, 1.0, 2.0, 4.0)),
         },
     )
 
