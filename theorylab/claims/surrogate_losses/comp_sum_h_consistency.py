@@ -129,12 +129,7 @@ def risk_bound() -> Claim:
         budgets={
             "quick": Budget(trials=4096, margin=0.01, block=4096),
             "standard": Budget(trials=1 << 18, margin=0.01, block=1 << 15),
-            "paper": Budget(
-                trials=1 << 22,
-                margin=0.01,
-                block=1 << 16,
-                points=[*grid(tau=PAPER_TAUS_TO_ONE, n=PAPER_N), *grid(tau=[1.2, 1.5, 1.8], n=2)],
-            ),
+            "paper": Budget(trials=1 << 22, margin=0.01, block=1 << 16, points=grid(tau=PAPER_TAUS_TO_ONE, n=PAPER_N)),
         },
     )
 
