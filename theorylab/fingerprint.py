@@ -58,7 +58,7 @@ def fingerprint(simulation: Simulation) -> str:
     # The module of the function goes without its name, which is another one in a worker (`__mp_main__`).
     digest.update(_text(own).encode())
     for name in sorted(_closure(start, own) | set(_ALWAYS)):
-        digest.update(f"{name}\n{_text(_tree(name).body)}".encode())
+        digest.update(f"{name}\n{_module_text(_source(name))}".encode())
     digest.update(_versions().encode())
     return digest.hexdigest()[:32]
 
@@ -98,7 +98,7 @@ def _closure(start: ModuleType, own: list[ast.stmt]) -> set[str]:
     while found:
         new = {n for n in found if n not in seen and n != start.__name__ and _follows(n, start) and _file(n)}
         seen |= new
-        found = {n for name in new for n in _imports(_tree(name).body, _package(name))}
+        found = {n for name in new for n in _imports(_parsed(_source(name)).body, _package(name))}
     return seen
 
 
@@ -160,15 +160,20 @@ def _is_own(name: str) -> bool:
     return any(not is_installed(place) for place in places)
 
 
-def _tree(name: str) -> ast.Module:
+def _source(name: str) -> bytes:
     file = _file(name)
     assert file is not None
-    return _parsed(file.read_bytes())
+    return file.read_bytes()
 
 
 @cache
 def _parsed(source: bytes) -> ast.Module:
     return ast.parse(source)
+
+
+@cache
+def _module_text(source: bytes) -> str:
+    return _text(_parsed(source).body)
 
 
 def _text(statements: Iterable[ast.stmt]) -> str:

@@ -112,10 +112,11 @@ class Sampler:
             for c, b in missing:
                 self._finish(c, b, compute(b, self.claim.simulator))
             return
-        pending: dict[Future[tuple[Samples, float]], tuple[int, Block]] = {
-            self.executor.submit(run, self._job(b)): (c, b) for c, b in missing
-        }
+        pending: dict[Future[tuple[Samples, float]], tuple[int, Block]] = {}
         try:
+            # A pool in which a worker died while it was idle says so here.
+            for c, b in missing:
+                pending[self.executor.submit(run, self._job(b))] = c, b
             while pending:
                 yield set(pending)
                 for future in [f for f in pending if f.done()]:

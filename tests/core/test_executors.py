@@ -7,7 +7,8 @@ import os
 import signal
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from theorylab.engine import verify
 from theorylab.errors import UnknownNameError, UsageError
 from theorylab.executors import cores, dask, local
 from theorylab.registry import claim
+from theorylab.sampler import WorkerError
 from theorylab.sampling import Block, job, run
 from theorylab.simulation import SimulationError
 
@@ -104,6 +106,18 @@ def test_any_executor_gives_the_same_verdict(tmp_path: Path) -> None:
         for executor in (threads, processes):
             there = verify(mine, executor=executor)
             assert {**there.to_dict(), "seconds": 0} == {**here.to_dict(), "seconds": 0}
+
+
+class Broken(Executor):
+    """A pool in which a worker died while it had nothing to do."""
+
+    def submit(self, *_: Any, **__: Any) -> Any:
+        raise BrokenProcessPool("A child process terminated abruptly")
+
+
+def test_a_pool_that_is_broken_from_the_start_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(WorkerError, match="a worker process died"):
+        verify(claim(str(written(tmp_path))), executor=Broken())
 
 
 def test_a_job_with_other_code_is_refused(tmp_path: Path) -> None:

@@ -190,12 +190,10 @@ def test_random_numbers_and_libraries_count(write: Write, monkeypatch: pytest.Mo
         patch.setattr(theorylab.fingerprint, "_versions", lambda: "numpy 99")
         fingerprint.cache_clear()
         assert of(simulate) != before
-    real = theorylab.fingerprint._tree
+    real = theorylab.fingerprint._source
     for changed in ("theorylab.kernels.random", "theorylab.kernels.philox"):
         with monkeypatch.context() as patch:
-            patch.setattr(
-                theorylab.fingerprint, "_tree", lambda n, c=changed: ast.parse("new = 1") if n == c else real(n)
-            )
+            patch.setattr(theorylab.fingerprint, "_source", lambda n, c=changed: b"new = 1" if n == c else real(n))
             fingerprint.cache_clear()
             assert of(simulate) != before
     fingerprint.cache_clear()
