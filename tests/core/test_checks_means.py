@@ -243,3 +243,30 @@ def test_interval_is_that_of_the_mean(rng):
     low, high = means.mean(x).interval(1e-3)
     assert verdict.interval == pytest.approx((float(low), float(high)))
     assert verdict.estimate == pytest.approx(x.mean())
+
+
+@pytest.mark.parametrize(
+    ("shape", "t", "wrong"),
+    [((64,), [1.0, 2.0], True), ((64, 1), [1.0, 2.0], True), ((64, 2), [1.0, 2.0], False), ((64, 3), [1.0], False)],
+)
+def test_several_predictions_for_one_component_are_a_mistake(shape, t, wrong):
+    """Broadcasting must not compare one observable with several predictions, nor trials with components."""
+    claim = make(Expectation(), closed(T.symbol, T), points=[{"t": np.array(t)}], trials=64)
+    if wrong:
+        with pytest.raises(DesignError, match="the prediction has shape"):
+            judge(claim, [np.ones(shape)])
+    else:
+        judge(claim, [np.ones(shape)])
+
+
+def test_trials_are_not_components():
+    """Sixty-four predictions and sixty-four trials of a number: no accident of shapes."""
+    claim = make(Expectation(), closed(T.symbol, T), points=[{"t": np.arange(1.0, 65.0)}], trials=64)
+    with pytest.raises(DesignError, match=r"the prediction has shape \(64,\), the observable 'value' \(\)"):
+        judge(claim, [np.ones(64)])
+
+
+def test_a_curve_needs_its_axis():
+    claim = make(Curve(axis="t"), closed(T.symbol, T), points=[{"t": 2.0}])
+    with pytest.raises(DesignError, match="hold an array for t"):
+        judge(claim, [np.ones((1024, 1))])

@@ -224,6 +224,12 @@ def test_a_trend_needs_four_sizes(check):
         claim.check.cells(claim, claim.budget("quick"))
 
 
+def test_sizes_must_differ():
+    claim = asymptotic(sizes=(10, 20, 30, 60))
+    with pytest.raises(DesignError, match="sizes 20 and 30 are less than a factor of 2 apart"):
+        claim.check.cells(claim, claim.budget("quick"))
+
+
 def test_cells_and_groups_of_sizes():
     claim = make(Asymptotic(size="n"), FLAT, points=[{"a": 1.0}, {"a": 2.0}], sizes=(80, 10, 40, 20), parameters=[N])
     budget = claim.budget("quick")

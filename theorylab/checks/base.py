@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -173,6 +174,9 @@ def with_sizes(claim: Claim, budget: Budget, size: str) -> list[Cell]:
     sizes = sorted(budget.sizes or ())
     if len(sizes) < 4:
         raise DesignError(f"claim {claim.name}: {len(sizes)} sizes; a trend needs at least 4")
+    for small, large in itertools.pairwise(sizes):
+        if large < 2 * small:
+            raise DesignError(f"claim {claim.name}: sizes {small} and {large} are less than a factor of 2 apart")
     return [Cell(claim.point({**p, size: n})) for p in points_of(claim, budget) for n in sizes]
 
 

@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
+from theorylab.checks.base import Cell
 from theorylab.checks.expectation import Expectation
+from theorylab.claim import Budget, Claim
+from theorylab.errors import DesignError
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,14 @@ class Curve(Expectation):
 
     kind: ClassVar[str] = "curve"
     axis: str = "t"
+
+    def cells(self, claim: Claim, budget: Budget) -> list[Cell]:
+        """The points, each with its values along the axis."""
+        found = super().cells(claim, budget)
+        for cell in found:
+            if np.asarray(cell.params.get(self.axis)).ndim != 1:
+                raise DesignError(f"claim {claim.name}: the points of a curve hold an array for {self.axis}")
+        return found
 
     def statement(self) -> str:
         """The requirement in one line."""

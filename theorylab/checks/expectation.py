@@ -10,6 +10,7 @@ import numpy as np
 
 from theorylab.checks.base import Cell, Check, Level, Scale, compare_means, observable, predict, scale_of
 from theorylab.claim import Budget, Claim
+from theorylab.errors import DesignError
 from theorylab.inference import means, tails
 from theorylab.prediction import Prediction
 from theorylab.simulation import Samples
@@ -96,6 +97,14 @@ def residuals(
     x = observable(sample, name)
     if not given:
         value, error = predict(prediction, cell.params)
+        _demand_shape(name, x.shape[1:], value.shape)
         return x - value, value, error
     values, errors = predict(prediction, cell.params, {g: observable(sample, g) for g in given})
+    _demand_shape(name, x.shape, values.shape)
     return x - values, np.asarray(values.mean(axis=0)), np.asarray(errors.max(axis=0))
+
+
+def _demand_shape(name: str, observed: tuple[int, ...], predicted: tuple[int, ...]) -> None:
+    """One prediction for each component, or one for all: never several for the same."""
+    if len(predicted) > len(observed) or any(p not in (1, o) for p, o in zip(predicted[::-1], observed[::-1])):
+        raise DesignError(f"the prediction has shape {predicted}, the observable {name!r} {observed}")
