@@ -13,6 +13,8 @@ from theorylab.claim import Budget, Claim, Mutant
 from theorylab.engine import _Run
 from theorylab.parameters import Integers, Interval, Parameter, Space
 from theorylab.prediction import ClosedForm, Prediction
+from theorylab.sampler import Steps, finish
+from theorylab.simulation import Samples
 from theorylab.verdict import Verdict
 
 # Standardised noises: mean 0 and variance 1.
@@ -80,8 +82,9 @@ class Given:
         self.samples = samples
         self.drawn = 0
 
-    def draw(self, cells: Sequence[Cell], wanted: Mapping[int, int], block: int) -> dict[int, dict[str, np.ndarray]]:
-        """The first trials of each cell wanted."""
+    def drawing(self, cells: Sequence[Cell], wanted: Mapping[int, int], block: int) -> Steps[dict[int, Samples]]:
+        """The first trials of each cell wanted; nothing to wait for."""
+        yield from ()
         self.drawn = max(self.drawn, *wanted.values())
         return {c: {k: v[:trials] for k, v in self.samples[c].items()} for c, trials in wanted.items()}
 
@@ -91,4 +94,4 @@ def judge(claim: Claim, samples: Sequence[Any], level: float = 1e-6) -> Verdict:
     named = [s if isinstance(s, Mapping) else {"value": s} for s in samples]
     run = _Run(claim, "quick", claim.budget("quick"), 0, level)
     run.sampler = Given(named)  # type: ignore[assignment]
-    return run.verdict()
+    return finish(run.steps())

@@ -18,6 +18,7 @@ from theorylab.engine import HOPELESS, MUTANT_DISTANCE, _Run, first_look, verify
 from theorylab.errors import DesignError, UnknownNameError
 from theorylab.inference import means
 from theorylab.power import pilot
+from theorylab.sampler import finish
 
 a = A.symbol
 ONE = closed(a, A)
@@ -38,7 +39,7 @@ def run_of(claim, samples, level=1e-6, **options):
     """A run, its sampler and its verdict."""
     run = _Run(claim, "quick", claim.budget("quick"), 0, level, **options)
     run.sampler = Given([{"value": s} for s in samples])
-    return run, run.verdict()
+    return run, finish(run.steps())
 
 
 def test_stops_at_the_first_look_that_decides(rng):
@@ -76,12 +77,12 @@ def test_decided_points_are_sampled_no_further(rng):
     asked = []
 
     class Watching(Given):
-        def draw(self, cells, wanted, block):
+        def drawing(self, cells, wanted, block):
             asked.append(dict(wanted))
-            return super().draw(cells, wanted, block)
+            return super().drawing(cells, wanted, block)
 
     run.sampler = Watching([{"value": s} for s in samples])
-    verdict = run.verdict()
+    verdict = finish(run.steps())
     assert asked[0] == {0: 64, 1: 64}
     assert all(list(w) == [1] for w in asked[1:])
     assert [f.status for f in verdict.findings] == ["holds", "inconclusive"]
