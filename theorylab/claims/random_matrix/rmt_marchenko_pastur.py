@@ -320,7 +320,7 @@ def product_of_two() -> Claim:
             Mutant("commuting matrices: (1 + c1)(1 + c2)", sigma ** (4 * k) * ((1 + c1) * (1 + c2)) ** (k - 1)),
             Mutant("one ratio dropped", derivation.PRODUCT_MOMENT.expr.subs(c1, 0)),
         ],
-        budgets=_sized((512, 0.03), (1024, 0.006), (512, 0.003)),
+        budgets=_sized((512, 0.03), (1024, 0.01), (512, 0.005)),
     )
 
 
