@@ -12,7 +12,11 @@ from scipy.optimize import brentq
 from scipy.stats import chi2
 
 from theorylab.kernels.random import Stream
-from theorylab.simulation import simulation
+from theorylab.simulation import Cost, simulation
+
+# About fifty evaluations of a dozen operations for a bracketed root; two eigenvalue problems of order two.
+ROOT = Cost(flops=600.0, bytes=64.0)
+EIGENVALUES = Cost(flops=200.0, bytes=128.0)
 
 
 def threshold(P: int, B: int, theta: float, sigma: float = 1.0) -> float:
@@ -34,7 +38,7 @@ def threshold(P: int, B: int, theta: float, sigma: float = 1.0) -> float:
     return float(brentq(lambda eta: determinant(eta) / eta**2, 1e-12 * high, high, xtol=1e-15 * high, rtol=1e-14))
 
 
-@simulation(backends=("numpy", "numba"), per_trial=False)
+@simulation(backends=("numpy", "numba"), per_trial=False, cost=lambda **_: ROOT)
 def isotropic_thresholds(trials: int, rng: Stream) -> dict[str, np.ndarray]:
     """Thresholds of white unit data at P and B drawn log-uniformly from 1 to 10^6.
 
@@ -50,7 +54,7 @@ def isotropic_thresholds(trials: int, rng: Stream) -> dict[str, np.ndarray]:
     return {"x": sizes[:, 0] / sizes[:, 1], "y": y, "error": 1e-12 * y, "case": np.arange(trials)}
 
 
-@simulation(backends=("numpy", "numba"), per_trial=False)
+@simulation(backends=("numpy", "numba"), per_trial=False, cost=lambda **_: ROOT)
 def spiked_thresholds(trials: int, rng: Stream, *, r: float, B: int) -> dict[str, np.ndarray]:
     """Thresholds at unit sigma and P = r B for spikes drawn log-uniformly from the visible ones up to 10^4.
 
@@ -72,7 +76,7 @@ def spectral_radius(alpha: np.ndarray, rho: np.ndarray, h: np.ndarray) -> np.nda
     return np.asarray(np.abs(np.linalg.eigvals(companion)).max(axis=-1))
 
 
-@simulation(backends=("numpy", "numba"), per_trial=False)
+@simulation(backends=("numpy", "numba"), per_trial=False, cost=lambda: EIGENVALUES)
 def momentum_search(trials: int, rng: Stream) -> dict[str, np.ndarray]:
     """Largest spectral radius over the spectrum {1, kappa} at random learning rates and momenta.
 
