@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,6 +11,8 @@ import numpy as np
 import pytest
 import scipy.linalg.cython_blas  # noqa: F401  (loaded before its threads are limited)
 from threadpoolctl import threadpool_limits
+
+from theorylab.kernels.draws import fill
 
 
 @pytest.fixture
@@ -40,6 +43,32 @@ def record(benchmark: Any, **ratios: float) -> None:
     for name, ratio in ratios.items():
         benchmark.extra_info[name.replace("_", " ")] = float(ratio)
     print("  ".join(f"{name.replace('_', ' ')}: {ratio:.3g}" for name, ratio in ratios.items()))
+
+
+def cpu_medians(*functions: Callable[[], object], rounds: int = 11) -> np.ndarray:
+    """Median seconds of processor time of several functions called in turn, their own threads' work counted in.
+
+    Time on the clock would favour whoever fits between two other users of a shared core.
+    """
+    times = np.empty((rounds, len(functions)))
+    for row in times:
+        for j, function in enumerate(functions):
+            start = time.process_time()
+            function()
+            row[j] = time.process_time() - start
+    return np.median(times, axis=0)
+
+
+def drawn(count: int, normal: bool) -> Callable[[], object]:
+    """That many normals or uniforms into one array that stays in cache: the ceiling of kernels that draw."""
+    out, key = np.empty(32768), np.zeros(2, dtype=np.uint32)
+
+    def draw() -> None:
+        for done in range(0, count, out.size):
+            piece = out[: min(out.size, count - done)]
+            fill(piece, piece.size, key, 0, 0, normal)
+
+    return draw
 
 
 def gemm(dtype: Any = np.float64, size: int = 600) -> Callable[[], object]:

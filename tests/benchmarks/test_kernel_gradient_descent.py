@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from kernel_peers import gemm, jax_in_double, one_core, record  # noqa: F401
+from kernel_peers import cpu_medians, gemm, jax_in_double, one_core, record  # noqa: F401
 
 from theorylab.kernels.gradient_descent import descend, descend_numba
 
@@ -37,7 +37,7 @@ def with_jax(jax, weights, x, y, scales, rates, activation):
 @pytest.mark.usefixtures("one_core")
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
 @pytest.mark.parametrize("case", CASES)
-def test_training(benchmark, interleaved_medians, case, activation):
+def test_training(benchmark, case, activation):
     """Ahead of vectorised NumPy and of JAX; where products dominate, at 60 % of their rate."""
     widths, points, replicas = CASES[case]
     source = np.random.default_rng(0)
@@ -54,7 +54,7 @@ def test_training(benchmark, interleaved_medians, case, activation):
     if jax is not None:
         peers.append(with_jax(jax, weights, x, y, scales, chosen["rates"], activation))
         peers[-1]()
-    ours, reference, product, *others = interleaved_medians(*peers, rounds=7)
+    ours, reference, product, *others = cpu_medians(*peers, rounds=7)
     flops = 6 * points * sum(n * p for n, p in zip(widths[1:], widths[:-1])) - 2 * points * widths[0] * widths[1]
     floor = (STEPS * flops + flops / 3) * replicas * product / (2 * 600**3)
     record(

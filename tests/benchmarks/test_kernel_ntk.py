@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from kernel_peers import gemm, jax_in_double, one_core, record  # noqa: F401
+from kernel_peers import cpu_medians, gemm, jax_in_double, one_core, record  # noqa: F401
 
 from theorylab.kernels import ntk
 from theorylab.kernels.random import Stream
@@ -43,7 +43,7 @@ def with_jax(jax, x):
 
 @pytest.mark.usefixtures("one_core")
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_draws(benchmark, interleaved_medians, dtype):
+def test_draws(benchmark, dtype):
     """Ahead of the matrix form in NumPy and of JAX; at 70 % of the rate of a product, symmetric ones counted whole."""
     x = (np.random.default_rng(0).standard_normal((INPUTS, D)) / 10).astype(dtype)
 
@@ -63,7 +63,7 @@ def test_draws(benchmark, interleaved_medians, dtype):
     if jax is not None:
         peers.append(with_jax(jax, x))
         peers[-1]()
-    ours, theirs, reference, product, normals, ten_times, *others = interleaved_medians(*peers, rounds=7)
+    ours, theirs, reference, product, normals, ten_times, *others = cpu_medians(*peers, rounds=7)
     products = DRAWS * (2 * INPUTS * D * WIDTH + 4 * INPUTS**2 * WIDTH) * product / (2 * 600**3)
     record(
         benchmark, NumPy_matrix_form=theirs / ours, NumPy_twin=reference / ours, products_over_time=products / ours,

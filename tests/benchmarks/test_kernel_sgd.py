@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from kernel_peers import jax_in_double, one_core, record  # noqa: F401
+from kernel_peers import cpu_medians, drawn, jax_in_double, one_core, record  # noqa: F401
 
 from theorylab.kernels import sgd
 from theorylab.kernels.random import Stream
 
-V, D, TRIALS, STEPS, RATE = 600, 150, 20, 60, 0.2
+V, D, TRIALS, STEPS, RATE = 600, 150, 20, 120, 0.2
 TIMES = np.array([0, STEPS])
 
 
@@ -51,7 +51,7 @@ def with_jax(jax, features, target):
 
 @pytest.mark.usefixtures("one_core")
 @pytest.mark.parametrize("own", [False, True], ids=["shared features", "own features"])
-def test_random_features(benchmark, interleaved_medians, own):
+def test_random_features(benchmark, own):
     """Against vectorised NumPy: at least 2 with shared features, 5 with own; ahead of JAX."""
     features, target = model(own)
 
@@ -63,19 +63,19 @@ def test_random_features(benchmark, interleaved_medians, own):
     benchmark(run, "numba")
     if not benchmark.enabled:
         return
-    stream, z = Stream.from_seed(2), np.random.default_rng(0).standard_normal((109, V))
-    matrix, out = features if features.ndim == 2 else features[0], np.empty((109, D))
+    z = np.random.default_rng(0).standard_normal((100, V))
+    matrix, out = features if features.ndim == 2 else features[0], np.empty((100, D))
     peers = [
         lambda: run("numba"), lambda: vectorised(features, target), lambda: run("numpy"),
-        lambda: stream.normal(TRIALS * STEPS, V), lambda: np.matmul(z, matrix, out=out),
+        drawn(TRIALS * STEPS * V, True), lambda: [np.matmul(z, matrix, out=out) for _ in range(TRIALS * STEPS // 100)],
         lambda: run("numba", TIMES * 10),
     ]  # fmt: skip
     jax = jax_in_double()
     if jax is not None:
         peers.append(with_jax(jax, features, target))
         peers[-1]()
-    ours, plain, reference, normals, product, ten_times, *others = interleaved_medians(*peers, rounds=11)
-    floor = normals + product * TRIALS * STEPS / 109
+    ours, plain, reference, normals, product, ten_times, *others = cpu_medians(*peers, rounds=11)
+    floor = normals + product
     record(
         benchmark, vectorised_NumPy=plain / ours, NumPy_twin=reference / ours, floor_over_time=floor / ours,
         time_of_ten_times_the_steps=ten_times / ours, **dict(zip(["JAX"], (t / ours for t in others))),
@@ -88,7 +88,7 @@ def test_random_features(benchmark, interleaved_medians, own):
 
 
 @pytest.mark.usefixtures("one_core")
-def test_the_same_law_without_matrices(benchmark, interleaved_medians):
+def test_the_same_law_without_matrices(benchmark):
     """The linear model with the law of the random features: at least 10 times as fast as NumPy on the features."""
     features, target = model(False)
     spectrum, gap = sgd.principal(features, target)
@@ -107,10 +107,9 @@ def test_the_same_law_without_matrices(benchmark, interleaved_medians):
     benchmark(run, "numba")
     if not benchmark.enabled:
         return
-    stream = Stream.from_seed(2)
-    ours, matrices, vectors, reference, normals = interleaved_medians(
+    ours, matrices, vectors, reference, normals = cpu_medians(
         lambda: run("numba"), lambda: vectorised(features, target), plain, lambda: run("numpy"),
-        lambda: stream.normal(TRIALS * STEPS, D + 1), rounds=11,
+        drawn(TRIALS * STEPS * (D + 1), True),
     )  # fmt: skip
     record(
         benchmark, vectorised_NumPy_on_the_features=matrices / ours, vectorised_NumPy_on_the_same_model=vectors / ours,
