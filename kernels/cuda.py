@@ -1,0 +1,176 @@
+"""GPU twins of the compiled kernels, through CuPy: same arguments, same random bits, results as NumPy arrays.
+
+Array-level kernels (gradient descent, tangent kernels, Lanczos) need none: their array code runs on CuPy arrays.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any
+
+import numpy as np
+
+from theorylab.kernels.cuda_sources import SOURCE, SUMS
+from theorylab.kernels.draws import reserve
+from theorylab.kernels.exponential_sums import LANES, TERMS, numbers
+from theorylab.kernels.random import Stream
+
+# Threads of a block: a power of two, at most 256.
+THREADS = 128
+# Most blocks of a grid whose threads take what is left in turns.
+BLOCKS = 65536
+# Most bytes of normals ahead of the steps of all trials.
+AHEAD = 2**28
+
+
+def library() -> Any:
+    """CuPy.
+
+    Raises
+    ------
+    ImportError
+        If it is not installed.
+    """
+    try:
+        import cupy
+    except ImportError as error:
+        raise ImportError("GPU kernels need CuPy: pip install 'theorylab[cuda12]' (or [cuda13])") from error
+    return cupy
+
+
+@functools.cache
+def _module() -> Any:
+    """The device code, compiled for the present device."""
+    return library().RawModule(code=SOURCE)
+
+
+def launch(name: str, grid: tuple[int, ...], threads: int, *arguments: Any) -> None:
+    """Start a kernel; arguments are device arrays and NumPy scalars of the declared types."""
+    _module().get_function(name)(grid, (threads,), arguments)
+
+
+def uniform(key: np.ndarray, draw: int, first_trial: int, trials: int, count: int) -> Any:
+    """Twin of `kernels.random.uniform_numpy` on the device, equal to the bit: float64[trials, count]."""
+    return _fill(key, draw, first_trial, trials, 1, count, 0)[:, 0, :count]
+
+
+def normal(key: np.ndarray, draw: int, first_trial: int, trials: int, count: int) -> Any:
+    """Twin of `kernels.random.normal_numba` on the device, equal to the bit: float64[trials, count]."""
+    return _fill(key, draw, first_trial, trials, 1, count, 1)[:, 0, :count]
+
+
+def normals(rng: Stream, trials: int, *shape: int) -> Any:
+    """The stream's next normals, float64[trials, *shape], made on the device."""
+    return normal(rng.key, rng.next_draw(), rng.first_trial, trials, math.prod(shape)).reshape(trials, *shape)
+
+
+def _fill(key: np.ndarray, draw: int, first_trial: int, trials: int, draws: int, count: int, kind: int) -> Any:
+    """Consecutive draws, float64[trials, draws, count rounded up to even]."""
+    size = count + count % 2
+    out = library().empty((trials, draws, size), dtype=np.float64)
+    blocks = min(-(-out.size // (2 * THREADS)), BLOCKS)
+    if blocks:
+        numbers = (np.int64(trials), np.int64(draws), np.int64(size))
+        launch("fill", (blocks,), THREADS, out, *numbers, *_words(key, draw, first_trial), np.int32(kind))
+    return out
+
+
+def _words(key: np.ndarray, draw: int, first_trial: int) -> tuple[np.uint32, ...]:
+    return np.uint32(key[0]), np.uint32(key[1]), np.uint32(draw), np.uint32(first_trial)
+
+
+def sgd_random_features(
+    trials: int, rng: Stream, a: np.ndarray, c: np.ndarray, rates: np.ndarray, batch: int, times: np.ndarray
+) -> np.ndarray:
+    """Twin of `kernels.sgd.random_features`: features of many steps as one product, then the steps in one launch."""
+    cp = library()
+    v, d = a.shape[1:]
+    first = reserve(rng, len(rates))
+    features, target, steps = cp.asarray(a), cp.asarray(c), cp.asarray(rates)
+    theta, error = cp.zeros((trials, d)), cp.empty((trials, batch))
+    ahead = max(1, AHEAD // (8 * trials * batch * (v + d)))
+    out = np.empty((trials, len(times)))
+    done = 0
+    for j, instant in enumerate(times):
+        while done < instant:
+            block = min(ahead, int(instant) - done)
+            z = _fill(rng.key, first + done, rng.first_trial, trials, block, batch * v, 1)
+            z = cp.ascontiguousarray(z[:, :, : batch * v]).reshape(trials, block * batch, v)
+            phi, label = _products(cp, z, features), _products(cp, z, target[:, :, None])
+            shape = (np.int64(block), np.int64(batch), np.int64(d))
+            launch("sgd_steps", (trials,), THREADS, theta, error, phi, label, steps[done : done + block], *shape)
+            done += block
+        gap = cp.matmul(features, theta[:, :, None])[:, :, 0] - target
+        out[:, j] = _host((gap * gap).sum(axis=1))
+    return out
+
+
+def _products(cp: Any, z: Any, stack: Any) -> Any:
+    """z[trials, m, v] times one matrix, as a single product, or times one for each trial."""
+    if len(stack) > 1:
+        return cp.matmul(z, stack)
+    return cp.matmul(z.reshape(-1, z.shape[2]), stack[0]).reshape(*z.shape[:2], -1)
+
+
+def sgd_linear(
+    trials: int, rng: Stream, lam: np.ndarray, gap: np.ndarray, rates: np.ndarray, batch: int, times: np.ndarray
+) -> np.ndarray:
+    """Twin of `kernels.sgd.linear`."""
+    cp = library()
+    v = gap.shape[1]
+    first = reserve(rng, len(rates))
+    out, g, error = cp.empty((trials, len(times))), cp.empty((trials, v)), cp.empty((trials, batch))
+    z = cp.empty((trials, batch * v + batch * v % 2))
+    launch(
+        "sgd_linear",
+        (trials,),
+        THREADS,
+        out,
+        g,
+        z,
+        error,
+        cp.asarray(lam),
+        np.int64(v * (len(lam) > 1)),
+        cp.asarray(gap),
+        np.int64(v * (len(gap) > 1)),
+        cp.asarray(rates),
+        np.int64(len(rates)),
+        cp.asarray(times),
+        np.int64(len(times)),
+        np.int64(batch),
+        np.int64(v),
+        *_words(rng.key, first, rng.first_trial),
+    )
+    return _host(out)
+
+
+def exponential_sums(
+    trials: int, rng: Stream, terms: int, t: np.ndarray, kind: int, centre: np.ndarray, scales: np.ndarray
+) -> np.ndarray:
+    """Twin of the sums of `kernels.exponential_sums`."""
+    cp = library()
+    normals, uniforms = numbers(kind, scales.size)
+    first = reserve(rng, (normals + uniforms) * -(-terms // TERMS))
+    out = cp.empty((trials, len(t)))
+    launch(
+        "exponential_sums",
+        (trials, -(-len(t) // SUMS)),
+        LANES // 2,
+        out,
+        cp.asarray(t),
+        np.int32(len(t)),
+        np.int64(terms),
+        np.int32(kind),
+        np.int32(normals),
+        np.int32(uniforms),
+        cp.asarray(centre),
+        np.int64(centre.shape[1] * (len(centre) > 1)),
+        cp.asarray(scales),
+        *_words(rng.key, first, rng.first_trial),
+    )
+    return _host(out)
+
+
+def _host(x: Any) -> np.ndarray:
+    return np.asarray(library().asnumpy(x))

@@ -1,0 +1,264 @@
+r"""Logarithms of sums of exponentials over very many random terms, in constant memory.
+
+For inverse temperatures $t_1, ..., t_k$ and terms with random energies $E_1, ..., E_n$, independent from trial to
+trial, the sums are $L_k = \log \sum_i e^{-t_k E_i}$: partition functions of random energy models, kernel density
+estimates in large dimension ($n = e^{\alpha d}$ data points), with all bandwidths from the same data. The
+participation ratio of the weights is $e^{L(2t) - 2 L(t)}$.
+
+- `gaussian`: $E \sim N(0, 1)$.
+- `isotropic`: $E = |x - y|^2 / 2$ with $y \sim N(0, I_d)$, given $|x|$: $((|x| - g)^2 + \chi^2_{d-1})/2$, and
+  $\chi^2_m$ is $-2 \log$ of a product of $m/2$ uniforms (plus $g'^2$ if m is odd): d/2 uniforms, not d normals.
+- `quadratic`: $E = \sum_j (x_j - s_j g_j)^2 / 2$.
+
+The compiled twin works in lanes, each with its own smallest energy m and sum S: a term with $\delta = E - m$ costs
+one exponential $w = e^{-t |\delta|}$ and no branch, $S \leftarrow S + w$ or, if $\delta < 0$, $S w + 1$. The lanes
+are added in halves at the end. So the bits depend on no vector width, and a GPU's threads do the same.
+
+Speed on one core of a Xeon with AVX-512, in ns a term: Gaussian 4.5, isotropic in 20 dimensions 31, quadratic 64, and
+1.1 for every further temperature. Floor: normals at 3.1, uniforms at 1.7 and exponentials at NumPy's 0.9 make 4.0, 23
+and 63, of which 65-95 % is reached. NumPy with its own generator takes 2 to 6 times as long, and memory for all terms.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+from theorylab.kernels.draws import fill, reserve
+from theorylab.kernels.elementary import exponential
+from theorylab.kernels.random import Stream, log_unit
+
+# Terms drawn under one ordinal of the stream for each number that a term takes.
+TERMS = 2048
+LANES = 128
+# Uniforms whose product is still a normal number: 16 * 53 < 1022.
+FACTORS = 16
+GAUSSIAN, ISOTROPIC, QUADRATIC = 0, 1, 2
+# Energies that no term reaches: an empty lane, and the padding of the last terms, which must lie above it.
+EMPTY, PADDING = 1e150, 1e151
+
+
+def gaussian(trials: int, rng: Stream, terms: int, t: np.ndarray) -> np.ndarray:
+    """Log-sums of e^(-t E) over standard normal energies.
+
+    Parameters
+    ----------
+    trials, rng
+        Independent samples and their random numbers.
+    terms
+        Number of terms n.
+    t : float64[k]
+        Inverse temperatures, positive.
+
+    Returns
+    -------
+    float64[trials, k]
+
+    Raises
+    ------
+    ValueError
+        If there are no terms, or an inverse temperature is not positive.
+    """
+    return _sums(trials, rng, terms, t, GAUSSIAN, np.zeros((1, 1)), np.zeros(1))
+
+
+def isotropic(trials: int, rng: Stream, terms: int, t: np.ndarray, norm: float | np.ndarray, d: int) -> np.ndarray:
+    """Log-sums of e^(-t |x - y|^2 / 2) over standard normal points y in d dimensions.
+
+    Parameters
+    ----------
+    trials, rng, terms, t
+        As in `gaussian`; t is 1/h^2 for a bandwidth h.
+    norm : float or float64[trials]
+        |x|.
+    d
+        Dimension.
+
+    Returns
+    -------
+    float64[trials, k]
+
+    Raises
+    ------
+    ValueError
+        As `gaussian`, and if d is not positive.
+    """
+    if d < 1:
+        raise ValueError(f"dimension d = {d} must be 1 or more")
+    centre = np.broadcast_to(np.asarray(norm, dtype=float), trials).reshape(trials, 1)
+    return _sums(trials, rng, terms, t, ISOTROPIC, np.ascontiguousarray(centre), np.ones(d))
+
+
+def quadratic(
+    trials: int, rng: Stream, terms: int, t: np.ndarray, centre: np.ndarray, scales: np.ndarray
+) -> np.ndarray:
+    """Log-sums of e^(-t E), E = sum_j (x_j - s_j g_j)^2 / 2 with standard normal g.
+
+    Parameters
+    ----------
+    trials, rng, terms, t
+        As in `gaussian`.
+    centre : float64[d] or float64[trials, d]
+        x, shared or one for each trial.
+    scales : float64[d]
+        s.
+
+    Returns
+    -------
+    float64[trials, k]
+
+    Raises
+    ------
+    ValueError
+        As `gaussian`, and if the shapes do not fit.
+    """
+    s = np.ascontiguousarray(scales, dtype=float)
+    x = np.ascontiguousarray(np.atleast_2d(np.asarray(centre, dtype=float)))
+    if s.ndim != 1 or x.ndim != 2 or x.shape[1] != s.size or len(x) not in (1, trials):
+        raise ValueError(f"centre of shape {np.shape(centre)} and scales of shape {s.shape} do not fit {trials} trials")
+    return _sums(trials, rng, terms, t, QUADRATIC, x, s)
+
+
+def _sums(
+    trials: int, rng: Stream, terms: int, t: np.ndarray, kind: int, centre: np.ndarray, scales: np.ndarray
+) -> np.ndarray:
+    rates = np.ascontiguousarray(t, dtype=float)
+    if terms < 1:
+        raise ValueError(f"{terms} terms: want 1 or more")
+    if rates.ndim != 1 or not np.all(rates > 0):
+        raise ValueError("inverse temperatures t must be positive, in one axis")
+    if rng.backend == "cupy":
+        from theorylab.kernels import cuda
+
+        return cuda.exponential_sums(trials, rng, terms, rates, kind, centre, scales)
+    if rng.backend == "numpy":
+        return _numpy(trials, rng, terms, rates, kind, centre, scales)
+    first = reserve(rng, sum(numbers(kind, scales.size)) * math.ceil(terms / TERMS))
+    out = np.empty((trials, rates.size))
+    _numba(rng.key, first, rng.first_trial, terms, rates, kind, centre, scales, out)
+    return out
+
+
+def numbers(kind: int, d: int) -> tuple[int, int]:
+    """Normals and uniforms that a term takes."""
+    return (1 + (d - 1) % 2, (d - 1) // 2) if kind == ISOTROPIC else (d, 0)
+
+
+def _energies(trials: int, rng: Stream, count: int, kind: int, centre: np.ndarray, scales: np.ndarray) -> np.ndarray:
+    """Reference: the energies of the next terms, float64[trials, count]."""
+    normals, uniforms = numbers(kind, scales.size)
+    if kind == GAUSSIAN:
+        return rng.normal(trials, count)
+    energy = np.zeros((trials, count))
+    for j in range(normals):
+        x, s = (0.0, 1.0) if kind == ISOTROPIC and j else (centre[:, j : j + 1], scales[j])
+        energy += 0.5 * np.square(x - s * rng.normal(trials, count))
+    for _ in range(uniforms):
+        energy -= np.log(rng.uniform(trials, count))
+    return energy
+
+
+def _numpy(
+    trials: int, rng: Stream, terms: int, t: np.ndarray, kind: int, centre: np.ndarray, scales: np.ndarray
+) -> np.ndarray:
+    """Reference."""
+    low = np.full(trials, np.inf)
+    total = np.zeros((trials, len(t)))
+    for start in range(0, terms, TERMS):
+        energy = _energies(trials, rng, min(TERMS, terms - start), kind, centre, scales)
+        lower = np.minimum(low, energy.min(axis=1))
+        total *= np.exp(np.multiply.outer(np.where(low < np.inf, lower - low, 0.0), t))
+        total += np.exp(-t[:, None] * (energy - lower[:, None])[:, None]).sum(axis=2)
+        low = lower
+    log_sums: np.ndarray = np.log(total) - np.multiply.outer(low, t)
+    return log_sums
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _numba(key, first_draw, first_trial, terms, t, kind, centre, scales, out):  # type: ignore[no-untyped-def]
+    """Twin."""
+    normals, uniforms = (1 + (scales.size - 1) % 2, (scales.size - 1) // 2) if kind == ISOTROPIC else (scales.size, 0)
+    size = min(TERMS, terms + terms % 2)
+    drawn = np.empty(size * (normals + uniforms))
+    energy = np.empty(size + LANES)
+    low, total = np.empty(LANES), np.empty((t.size, LANES))
+    for trial in range(len(out)):
+        x = centre[trial if len(centre) > 1 else 0]
+        for lane in range(LANES):
+            low[lane] = EMPTY
+            for k in range(t.size):
+                total[k, lane] = 0.0
+        draw = first_draw
+        for start in range(0, terms, TERMS):
+            count = min(TERMS, terms - start)
+            even = count + count % 2
+            g, u = drawn[: even * normals], drawn[even * normals : even * (normals + uniforms)]
+            for part in range(2):
+                fill(u if part else g, even, key, draw + part * normals, first_trial + trial, part == 0)
+            draw += normals + uniforms
+            some = energy[:count]
+            for i in range(count):
+                some[i] = g[i] if kind == GAUSSIAN else 0.0
+            if kind != GAUSSIAN:
+                for j in range(normals):
+                    other = kind == ISOTROPIC and j > 0
+                    _add_square(some, 0.0 if other else x[j], 1.0 if other else scales[j], g[j * even :])
+                for j in range(0, uniforms, FACTORS):
+                    _add_log(some, u[j * even : min(uniforms, j + FACTORS) * even], even)
+            for i in range(count, count + LANES):
+                energy[i] = PADDING
+            for i in range(0, count, LANES):
+                _accumulate(energy[i : i + LANES], low, total, t)
+        _finish(low, total, t, out[trial])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _add_square(energy, centre, scale, g):  # type: ignore[no-untyped-def]
+    """Add (centre - scale g)^2 / 2."""
+    for i in range(energy.size):
+        gap = centre - scale * g[i]
+        energy[i] += 0.5 * (gap * gap)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _add_log(energy, u, row):  # type: ignore[no-untyped-def]
+    """Take off the logarithm of the product of the rows of u, which is overwritten."""
+    for start in range(row, u.size, row):
+        for i in range(energy.size):
+            u[i] *= u[start + i]
+    for i in range(energy.size):
+        energy[i] -= log_unit(u[i])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _accumulate(energy, low, total, t):  # type: ignore[no-untyped-def]
+    """Add one term to every lane."""
+    for k in range(t.size):
+        rate, lane_total = t[k], total[k]
+        for lane in range(LANES):
+            delta = energy[lane] - low[lane]
+            weight = exponential(-rate * abs(delta))
+            old = lane_total[lane]
+            lane_total[lane] = old * weight + 1.0 if delta < 0.0 else old + weight
+    for lane in range(LANES):
+        low[lane] = min(low[lane], energy[lane])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _finish(low, total, t, out):  # type: ignore[no-untyped-def]
+    """Bring the lanes to the lowest energy of all and add them in halves."""
+    lowest = low[0]
+    for lane in range(LANES):
+        lowest = min(lowest, low[lane])
+    for k in range(t.size):
+        rate, lane_total = t[k], total[k]
+        for lane in range(LANES):
+            lane_total[lane] *= exponential(rate * (lowest - low[lane]))
+        half = LANES // 2
+        while half:
+            for lane in range(half):
+                lane_total[lane] += lane_total[lane + half]
+            half //= 2
+        out[k] = math.log(lane_total[0]) - rate * lowest
