@@ -88,37 +88,21 @@ def spiked_top(trials: int, rng: Stream, *, P: int, B: int, theta: float, sigma:
 
     Returns
     -------
-    eigenvalue, overlap, excess : float64[trials]
-        Largest eigenvalue; squared component of its eigenvector along the spike; eigenvalue minus the quadratic
-        form e^T G e, whose mean is theta exactly: a control variate that takes away most of the noise.
+    eigenvalue, overlap : float64[trials]
+        Largest eigenvalue; squared component of its eigenvector along the spike.
     """
     diagonal, off = tridiagonal(trials, rng, P, B, theta, sigma, leading_rows(P, B))
     top = largest(rng, diagonal, off)
     overlap = leading_weight(rng, diagonal, off, top)
-    return {"eigenvalue": top, "overlap": overlap, "excess": top - diagonal[:, 0]}
+    return {"eigenvalue": top, "overlap": overlap}
 
 
 @simulation(backends=("numpy", "numba"), cost=lambda *, B, r, **_: top_cost(P=r * B, B=B))
 def spiked_top_at_ratio(
     trials: int, rng: Stream, *, B: int, r: float, theta: float, sigma: float
 ) -> dict[str, np.ndarray]:
-    """`spiked_top` at P = r B, with observables scaled to have a limit.
-
-    Returns
-    -------
-    eigenvalue, overlap, excess : float64[trials]
-        As in `spiked_top`.
-    scaled_excess : float64[trials]
-        B times the excess.
-    scaled_variance : float64[trials]
-        B times half the squared difference of two independent eigenvalues: its mean is B Var(eigenvalue).
-    """
-    P = round(r * B)
-    out = dict(spiked_top.function(trials, rng, P=P, B=B, theta=theta, sigma=sigma))
-    twin = spiked_top.function(trials, rng, P=P, B=B, theta=theta, sigma=sigma)
-    out["scaled_excess"] = B * out["excess"]
-    out["scaled_variance"] = B * 0.5 * np.square(out["eigenvalue"] - twin["eigenvalue"])
-    return out
+    """`spiked_top` at P = r B."""
+    return dict(spiked_top.function(trials, rng, P=round(r * B), B=B, theta=theta, sigma=sigma))
 
 
 @simulation(backends=("numpy", "numba"), cost=lambda *, P, r, **_: top_cost(P=3 * P, B=3 * P / r))
@@ -145,13 +129,11 @@ def largest_eigenvalue(trials: int, rng: Stream, *, p: int, c: float, sigma: flo
     value : float64[trials]
     scaled : float64[trials]
         n^(2/3) times it: the edge fluctuates like n^(-2/3), so that corrections of that order stay finite.
-    scaled_rate : float64[trials]
-        n^(2/3) times 2 / value.
     """
     n = round(p / c)
     top = largest(rng, *tridiagonal(trials, rng, p, n, sigma**2, sigma, leading_rows(p, n)))
     scale = n ** (2.0 / 3.0)
-    return {"value": top, "scaled": scale * top, "scaled_rate": scale * 2.0 / top}
+    return {"value": top, "scaled": scale * top}
 
 
 def _bottom_cost(*, p: float, c: float, **_: object) -> Cost:

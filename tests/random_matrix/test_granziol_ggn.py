@@ -20,7 +20,7 @@ from theorylab.derivations.random_matrix import rmt_marchenko_pastur as law
 from theorylab.errors import DomainError
 from theorylab.kernels.random import Stream
 from theorylab.prediction import ClosedForm, Implicit, Prediction
-from theorylab.sims.random_matrix import data_batches
+from theorylab.sims.random_matrix import bidiagonal, data_batches
 
 MODULES = (population, conditional, replacement)
 PREDICTIONS = {
@@ -249,6 +249,8 @@ SIMULATIONS = {
     "spectrum": (data_batches.batch_spectrum, {"P": 9, "B": 6, "theta": 9.0, "sigma": 1.5}),
     "rank": (data_batches.batch_rank, {"P": 6, "B": 9}),
     "rank with replacement": (data_batches.resampled_rank, {"N": 8, "B": 6}),
+    "spiked top": (bidiagonal.spiked_top_at_ratio, {"B": 40, "r": 0.5, "theta": 4.0, "sigma": 1.5}),
+    "overlap scaling": (bidiagonal.overlap_scaling, {"P": 60, "r": 0.5, "theta": 4.0, "sigma": 1.5}),
     "small batch": (data_batches.small_batch, {"P": 400, "B": 3, "sigma": 1.5}),
 }
 
@@ -266,6 +268,21 @@ def test_twins_and_batches(name, monkeypatch):
         np.testing.assert_allclose(reference[key], values, rtol=1e-9, atol=1e-12)
         np.testing.assert_allclose(alone[key], values[:3], rtol=1e-12, atol=1e-12)
         np.testing.assert_allclose(piecewise[key], values, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(("P", "B", "theta"), [(12, 30, 4.0), (30, 12, 9.0), (20, 20, 1.5)])
+def test_the_tridiagonal_form_of_a_spiked_matrix_has_the_law_of_the_dense_one(P, B, theta):
+    """Mean and mean square of the top eigenvalue and of its overlap with the spike; false alarms below 1e-8."""
+    trials, sigma = 20_000, 1.5
+    reduced = bidiagonal.spiked_top(trials, Stream.from_seed(7), P=P, B=B, theta=theta, sigma=sigma)
+    x = sigma * Stream.from_seed(8).normal(trials, P, B)
+    x[:, 0] *= np.sqrt(theta) / sigma
+    values, vectors = np.linalg.eigh(x @ np.swapaxes(x, 1, 2) / B)
+    dense = {"eigenvalue": values[:, -1], "overlap": np.square(vectors[:, 0, -1])}
+    for name, power in itertools.product(dense, (1, 2)):
+        ours, theirs = reduced[name] ** power, dense[name] ** power
+        error = np.sqrt((ours.var() + theirs.var()) / trials)
+        assert abs(ours.mean() - theirs.mean()) < 6 * error, (name, power)
 
 
 def test_a_small_batch_has_its_zeros():
