@@ -6,6 +6,7 @@ import importlib.util
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
@@ -38,11 +39,31 @@ def local(jobs: int | None = None) -> Iterator[Executor | None]:
         yield pool
     except BaseException:
         # Interrupted or broken off: what the workers are doing is not waited for.
-        for process in set(multiprocessing.active_children()) - others:
+        _forget_work(pool)
+        workers = set(multiprocessing.active_children()) - others
+        for process in workers:
             process.terminate()
+        for process in workers:
+            process.join()
         raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _forget_work(pool: ProcessPoolExecutor) -> None:
+    """Have a pool drop the work that has not begun.
+
+    Its manager stumbles (with a traceback on standard error) over cancelled futures when the workers go away first.
+    A last piece of work shows when it has gone through them all.
+    """
+    try:
+        last = pool.submit(os.getpid)
+    except RuntimeError:
+        return  # broken already
+    pool.shutdown(wait=False, cancel_futures=True)
+    deadline = time.monotonic() + 5.0
+    while not (last.done() or last.running()) and time.monotonic() < deadline:
+        time.sleep(0.005)
 
 
 class _Pool(ProcessPoolExecutor):
@@ -56,15 +77,23 @@ class _Pool(ProcessPoolExecutor):
 
 @contextmanager
 def _deaf_children() -> Iterator[None]:
-    """Hold Ctrl-C back for a moment: processes that start meanwhile inherit that, and never hear it."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    """Hold Ctrl-C back for a moment: processes that start meanwhile start whole, and never hear it themselves."""
+    # The mask is what a new process inherits; but any other thread may still hear the signal for this one.
+    heard: list[bool] = []
+    answer = signal.getsignal(signal.SIGINT)
+    held = callable(answer) and threading.current_thread() is threading.main_thread()
+    if held:
+        signal.signal(signal.SIGINT, lambda *_: heard.append(True))
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if hasattr(signal, "pthread_sigmask") else None
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if before is not None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if held:
+            signal.signal(signal.SIGINT, answer)
+        if heard and callable(answer):
+            answer(signal.SIGINT, None)
 
 
 @contextmanager

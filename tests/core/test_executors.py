@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,24 @@ def test_workers_ignore_ctrl_c_from_birth_and_leave_at_the_end() -> None:
     assert not any(w.is_alive() for w in workers)
 
 
+def test_ctrl_c_while_a_worker_starts_is_heard_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = []
+
+    def submit(self: ProcessPoolExecutor, *_: Any) -> None:
+        signal.raise_signal(signal.SIGINT)
+        ended.append(signal.getsignal(signal.SIGINT))
+
+    with local(2) as executor:
+        assert executor is not None
+        monkeypatch.setattr(ProcessPoolExecutor, "submit", submit)
+        with pytest.raises(KeyboardInterrupt):
+            executor.submit(os.getpid)
+        monkeypatch.undo()
+        assert len(ended) == 1
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, set())
+
+
 def test_workers_are_not_waited_for_when_the_work_is_broken_off() -> None:
     start = time.monotonic()
     with pytest.raises(KeyboardInterrupt), local(2) as executor:  # noqa: PT012
@@ -60,6 +78,18 @@ def test_workers_are_not_waited_for_when_the_work_is_broken_off() -> None:
         raise KeyboardInterrupt
     assert time.monotonic() - start < 30
     assert not multiprocessing.active_children()
+
+
+def test_cancelled_work_leaves_no_noise(capfd: pytest.CaptureFixture[str]) -> None:
+    for delay in (0.0, 0.3):
+        with pytest.raises(KeyboardInterrupt), local(2) as executor:  # noqa: PT012
+            assert executor is not None
+            waiting = [executor.submit(time.sleep, 0.2) for _ in range(40)]
+            time.sleep(delay)
+            for future in waiting:
+                future.cancel()
+            raise KeyboardInterrupt
+    assert capfd.readouterr().err == ""
 
 
 def test_errors_come_back_from_a_worker_as_they_are_worded() -> None:

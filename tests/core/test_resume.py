@@ -159,7 +159,7 @@ def test_ctrl_c_keeps_finished_blocks(
     out, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert (out, errors) == ("", "theorylab: interrupted; finished blocks are kept\n")
-    assert not alive(process.pid)
+    wait_for(lambda: not alive(process.pid), 20)
     kept = len(rows(tmp_path / "store.sqlite"))
     assert 5 <= kept < BLOCKS
     monkeypatch.setenv("MARKS", str(tmp_path))
@@ -176,7 +176,7 @@ def test_ctrl_c_while_workers_start_is_one_line_too(tmp_path: Path, started: Any
         out, errors = process.communicate(timeout=60)
         assert (process.returncode, out) == (130, "")
         assert errors == "theorylab: interrupted; finished blocks are kept\n"
-        assert not alive(process.pid)
+        wait_for(lambda p=process: not alive(p.pid), 20)
 
 
 def test_a_worker_that_dies_is_one_line_and_the_run_resumes(tmp_path: Path, undisturbed: Any) -> None:
