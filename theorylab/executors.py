@@ -10,9 +10,12 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from theorylab.errors import UsageError
+
+if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
 
 
 @contextmanager
@@ -43,8 +46,7 @@ def local(jobs: int | None = None) -> Iterator[Executor | None]:
         workers = set(multiprocessing.active_children()) - others
         for process in workers:
             process.terminate()
-        for process in workers:
-            process.join()
+        _see_off(workers)
         raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
@@ -64,6 +66,21 @@ def _forget_work(pool: ProcessPoolExecutor) -> None:
     deadline = time.monotonic() + 5.0
     while not (last.done() or last.running()) and time.monotonic() < deadline:
         time.sleep(0.005)
+
+
+def _see_off(workers: set[BaseProcess]) -> None:
+    """Wait until ended workers are on record as ended.
+
+    A process has one end to be collected: when the pool's own thread gets it first, `join` returns before that
+    thread has written it down.
+    """
+    import multiprocessing
+
+    for process in workers:
+        process.join()
+    deadline = time.monotonic() + 5.0
+    while workers & set(multiprocessing.active_children()) and time.monotonic() < deadline:
+        time.sleep(0.001)
 
 
 class _Pool(ProcessPoolExecutor):
