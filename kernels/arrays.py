@@ -25,6 +25,11 @@ def namespace(*arrays: Any) -> Any:
     return next(iter(found.values()))
 
 
+def host(x: Any) -> np.ndarray:
+    """An array, or anything that can be made one, in NumPy: copied from its device where it lives on one."""
+    return np.asarray(x.get() if type(x).__module__.partition(".")[0] == "cupy" else x)
+
+
 def _namespace(x: Any) -> Any:
     if isinstance(x, np.ndarray):
         return np

@@ -20,12 +20,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 import numpy as np
 from numba import float64, int32, int64, njit, types, uint32, uint64
 from numba.extending import intrinsic
 
+from theorylab.kernels.arrays import host, namespace
 from theorylab.kernels.philox import philox4x32, philox4x32_numba
 
 TWO_TO_MINUS_53 = 2.0**-53
@@ -191,19 +193,24 @@ def normal_numba(key: np.ndarray, draw: int, first_trial: int, trials: int, coun
     return np.ascontiguousarray(_pairs(key, draw, first_trial, trials, count, True)[:, :count])
 
 
+# Numbers that the reference makes at a time: its temporary arrays take ten times their memory.
+REFERENCE = 1 << 16
+
+
 @dataclass
 class Stream:
     """The random numbers of one block of trials.
 
     Every method takes the shape of the array wanted, whose first axis counts trials; each call is a new,
-    independent draw. Kernels that generate inside their loops take `key`, `first_trial` and `next_draw()`.
+    independent draw. Arrays live where the backend computes: in NumPy or, for "cupy", on the GPU. Kernels that
+    generate inside their loops take `key`, `first_trial` and `next_draw()`.
 
     Parameters
     ----------
     key
         Two 32-bit words that name the block.
     backend
-        "numpy" or "numba".
+        "numpy", "numba" or "cupy".
     first_trial
         Trial number of the first row.
     """
@@ -214,62 +221,88 @@ class Stream:
     _draws: int = field(default=0, repr=False)
 
     @classmethod
-    def from_seed(cls, seed: int, backend: str = "numba") -> Stream:
+    def from_seed(cls, seed: int, backend: str = "numba") -> Self:
         """A stream outside any claim, for scripts and tests."""
         return cls(np.array([seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF], dtype=np.uint32), backend)
 
-    def next_draw(self) -> int:
-        """Reserve the ordinal of a draw."""
-        self._draws += 1
-        return self._draws - 1
+    def next_draw(self, draws: int = 1) -> int:
+        """Reserve the ordinals of that many consecutive draws; return the first."""
+        self._draws += draws
+        return self._draws - draws
 
-    def split(self, trials: int, at_most: int) -> Iterator[tuple[Stream, int]]:
+    def split(self, trials: int, at_most: int) -> Iterator[tuple[Self, int]]:
         """Yield (stream, count) over consecutive batches of trials: same numbers, bounded memory.
 
         Once the batches are through, draws from this stream go on after those of the batches.
         """
         before = self._draws
         for start in range(0, trials, at_most):
-            part = Stream(self.key, self.backend, self.first_trial + start, before)
+            part = replace(self, first_trial=self.first_trial + start, _draws=before)
             yield part, min(at_most, trials - start)
             self._draws = max(self._draws, part._draws)
 
     def uniform(self, trials: int, *shape: int) -> np.ndarray:
         """Uniform in (0, 1), float64[trials, *shape]."""
-        fill = uniform_numpy if self.backend == "numpy" else uniform_numba
-        flat = fill(self.key, self.next_draw(), self.first_trial, trials, math.prod(shape))
-        return flat.reshape(trials, *shape)
+        return self._filled(False, trials, shape)
 
     def normal(self, trials: int, *shape: int) -> np.ndarray:
         """Standard normal, float64[trials, *shape]."""
-        fill = normal_numpy if self.backend == "numpy" else normal_numba
-        flat = fill(self.key, self.next_draw(), self.first_trial, trials, math.prod(shape))
+        return self._filled(True, trials, shape)
+
+    def _filled(self, normal: bool, trials: int, shape: tuple[int, ...]) -> np.ndarray:
+        draw, count = self.next_draw(), math.prod(shape)
+        if self.backend == "numpy":
+            reference = normal_numpy if normal else uniform_numpy
+            rows = max(1, REFERENCE // max(1, count))
+            flat = np.empty((trials, count))
+            for start in range(0, trials, rows):
+                some = min(rows, trials - start)
+                flat[start : start + some] = reference(self.key, draw, self.first_trial + start, some, count)
+        elif self.backend == "cupy":
+            from theorylab.kernels import cuda
+
+            flat = (cuda.normal if normal else cuda.uniform)(self.key, draw, self.first_trial, trials, count)
+        else:
+            compiled = normal_numba if normal else uniform_numba
+            flat = compiled(self.key, draw, self.first_trial, trials, count)
         return flat.reshape(trials, *shape)
 
     def exponential(self, trials: int, *shape: int) -> np.ndarray:
         """Exponential with mean 1."""
-        waits: np.ndarray = -np.log(self.uniform(trials, *shape))
+        uniform = self.uniform(trials, *shape)
+        waits: np.ndarray = -namespace(uniform).log(uniform)
         return waits
 
     def rademacher(self, trials: int, *shape: int) -> np.ndarray:
         """Signs, -1.0 or 1.0 with equal chance."""
-        return np.where(self.uniform(trials, *shape) < 0.5, -1.0, 1.0)
+        uniform = self.uniform(trials, *shape)
+        xp = namespace(uniform)
+        signs: np.ndarray = xp.where(uniform < 0.5, xp.asarray(-1.0), xp.asarray(1.0))
+        return signs
 
     def permutation(self, trials: int, n: int) -> np.ndarray:
         """Uniform permutations of 0..n-1, int64[trials, n]."""
-        return np.argsort(self.uniform(trials, n), axis=1)
+        uniform = self.uniform(trials, n)
+        order: np.ndarray = namespace(uniform).argsort(uniform, axis=1)
+        return order
 
     def chi(self, df: np.ndarray, trials: int) -> np.ndarray:
-        """Chi variables, float64[trials, len(df)], with degrees of freedom `df` (positive)."""
+        """Chi variables, float64[trials, len(df)], with degrees of freedom `df` (positive).
+
+        By inversion, on the CPU.
+        """
         from scipy.special import gammaincinv
 
         df = np.asarray(df, dtype=float)
-        lengths: np.ndarray = np.sqrt(2.0 * gammaincinv(df / 2.0, self.uniform(trials, df.size)))
-        return lengths
+        uniform = self.uniform(trials, df.size)
+        lengths: np.ndarray = np.sqrt(2.0 * gammaincinv(df / 2.0, host(uniform)))
+        return namespace(uniform).asarray(lengths)
 
     def haar(self, trials: int, n: int) -> np.ndarray:
         """Haar-distributed orthogonal matrices, float64[trials, n, n]."""
-        q, r = np.linalg.qr(self.normal(trials, n, n))
+        normal = self.normal(trials, n, n)
+        xp = namespace(normal)
+        q, r = xp.linalg.qr(normal)
         # Without the sign fix the law depends on LAPACK's convention and is not Haar.
-        rotations: np.ndarray = q * np.sign(np.diagonal(r, axis1=1, axis2=2))[:, None, :]
+        rotations: np.ndarray = q * xp.sign(xp.sum(r * xp.eye(n), axis=1))[:, None, :]
         return rotations

@@ -126,22 +126,21 @@ def _numba() -> Iterator[Finding]:
 def _cupy() -> Iterator[Finding]:
     from importlib.util import find_spec
 
-    extras = "pip install 'theorylab[cuda12]' (or [cuda13])"
-    if find_spec("cupy") is None:
-        yield Finding("cupy", True, "not installed: no GPU is used", f"for a GPU: {extras}")
-        return
-    try:
-        import cupy
+    from theorylab.backends import EXTRAS, gpu_trouble
 
-        runtime = cupy.cuda.runtime
-        devices = [runtime.getDeviceProperties(i)["name"].decode() for i in range(runtime.getDeviceCount())]
-        right = int(cupy.arange(101).sum()) == 5050
-    except Exception as error:
-        mend = f"install a driver that fits, or {extras}"
-        yield Finding("cupy", False, f"installed, but no GPU can be used: {_line(error)}", mend)
+    if find_spec("cupy") is None:
+        yield Finding("cupy", True, "not installed: no GPU is used", f"for a GPU: {EXTRAS}")
         return
+    if trouble := gpu_trouble():
+        yield Finding("cupy", False, trouble, f"install a driver that fits, or {EXTRAS}")
+        return
+    import cupy
+
+    runtime = cupy.cuda.runtime
+    devices = [runtime.getDeviceProperties(i)["name"].decode() for i in range(runtime.getDeviceCount())]
+    right = int(cupy.arange(101).sum()) == 5050
     detail = f"{cupy.__version__} on {', '.join(devices)}"
-    yield Finding("cupy", right, detail if right else f"{detail}: a sum comes out wrong", "" if right else extras)
+    yield Finding("cupy", right, detail if right else f"{detail}: a sum comes out wrong", "" if right else EXTRAS)
 
 
 def _distributed() -> Iterator[Finding]:
@@ -174,7 +173,9 @@ def _store() -> Iterator[Finding]:
 
 
 def _memory() -> Iterator[Finding]:
-    free = _free_memory()
+    from theorylab import memory
+
+    free = memory.free()
     if free is None:
         yield Finding("memory", True, "the system does not say how much is free")
         return
@@ -194,10 +195,11 @@ def _disk() -> Iterator[Finding]:
 
 
 def _cores() -> Iterator[Finding]:
+    from theorylab import memory
     from theorylab.executors import cores
 
     usable = cores()
-    quota = _control_group("cpu.max").split()
+    quota = memory.control_group("cpu.max").split()
     share = int(quota[0]) / int(quota[1]) if len(quota) == 2 and quota[0].isdigit() else usable
     if share < usable:
         detail = f"{usable} seen, {share:g} granted by the control group"
@@ -218,25 +220,3 @@ def _release(version: str) -> tuple[int, ...]:
 
 def _existing(path: Path) -> Path:
     return next(p for p in [path, *path.absolute().parents] if p.exists())
-
-
-def _free_memory() -> int | None:
-    """Bytes that can still be used, of the machine or of the control group; None if unknown."""
-    free: list[int] = []
-    system = Path("/proc/meminfo")
-    if system.exists() and (available := re.search(r"MemAvailable:\s*(\d+) kB", system.read_text())):
-        free.append(int(available.group(1)) * 1024)
-    elif "SC_PHYS_PAGES" in getattr(os, "sysconf_names", {}):
-        free.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    limit = _control_group("memory.max")
-    if limit.isdigit():
-        # File pages that can be dropped at once are counted as used by the kernel, but are free to us.
-        droppable = re.search(r"^inactive_file (\d+)$", _control_group("memory.stat"), re.MULTILINE)
-        used = int(_control_group("memory.current")) - (int(droppable.group(1)) if droppable else 0)
-        free.append(int(limit) - used)
-    return min(free, default=None)
-
-
-def _control_group(file: str) -> str:
-    path = Path("/sys/fs/cgroup") / file
-    return path.read_text().strip() if path.exists() else ""

@@ -37,6 +37,7 @@ def verify(
     store: Store | None = None,
     executor: Executor | None = None,
     progress: Progress | None = None,
+    memory: int | None = None,
     level: float = CLAIM_LEVEL,
 ) -> Verdict:
     """Verify a claim.
@@ -57,6 +58,9 @@ def verify(
         Any `concurrent.futures.Executor`; blocks are computed here, one after the other, when None.
     progress
         Called with (blocks finished, blocks planned) as blocks finish.
+    memory
+        The most bytes that a process may hold: its trials are simulated in batches that fit. When None, its part of
+        half of what is free.
     level
         Chance of a false `holds` or a false `fails` of this claim.
 
@@ -68,6 +72,8 @@ def verify(
     ------
     UsageError
         When the claim, budget or backend does not exist, or a parameter is outside its domain.
+    LackOfMemory
+        When there is no room for a single trial; finished blocks are in the store.
     DesignError
         When the claim cannot be tested as written, such as a margin too wide for its mutants.
     """
@@ -77,7 +83,15 @@ def verify(
         claim = find(claim)
     return finish(
         verifying(
-            claim, budget, seed=seed, backend=backend, store=store, executor=executor, progress=progress, level=level
+            claim,
+            budget,
+            seed=seed,
+            backend=backend,
+            store=store,
+            executor=executor,
+            progress=progress,
+            memory=memory,
+            level=level,
         )
     )
 
@@ -91,19 +105,27 @@ def verifying(
     store: Store | None = None,
     executor: Executor | None = None,
     progress: Progress | None = None,
+    memory: int | None = None,
     level: float = CLAIM_LEVEL,
 ) -> Steps[Verdict]:
     """`verify` in steps, so that several claims can be under way at once."""
     run = _Run(claim, budget, claim.budget(budget), seed, level)
     if claim.check.sampled:
-        run.sampler = Sampler(claim, seed, backend, store, executor, progress)
+        work = heaviest_block(claim, budget)
+        run.sampler = Sampler(claim, seed, backend, store, executor, progress, memory, work)
     return run.steps()
+
+
+def heaviest_block(claim: Claim, budget: str) -> float:
+    """Operations of the largest block that a verification may compute; 0 when no cost model tells."""
+    spend = claim.budget(budget)
+    return spend.block_trials * claim.simulator.heaviest(cell.params for cell in claim.check.cells(claim, spend))
 
 
 def first_look(claim: Claim, budget: str, seed: int) -> Verdict:
     """What `verify` knows after its first look, with what the full budget would see as `detectable`."""
     run = _Run(claim, budget, claim.budget(budget), seed, CLAIM_LEVEL, most_looks=1)
-    run.sampler = Sampler(claim, seed, "auto", None, None, None)
+    run.sampler = Sampler(claim, seed, "auto", None, None)
     return finish(run.steps())
 
 

@@ -36,6 +36,10 @@ class BackendError(UsageError):
     """A backend that is not installed, or on which a simulation does not run."""
 
 
+class LackOfMemory(UsageError):
+    """Not enough memory for a single trial."""
+
+
 class DesignError(TheorylabError):
     """A claim that cannot be tested as it is written (for example a margin wider than its mutants allow)."""
 

@@ -43,7 +43,7 @@ class Sampler:
         What is sampled.
     wanted_backend
         As the user asked.
-    store, executor, progress
+    store, executor, progress, memory
         As in `theorylab.verify`.
     """
 
@@ -52,7 +52,9 @@ class Sampler:
     wanted_backend: str
     store: Store | None
     executor: Executor | None
-    progress: Progress | None
+    progress: Progress | None = None
+    memory: int | None = None
+    work: float = 0.0
     blocks: dict[int, list[tuple[int, Samples]]] = field(default_factory=dict)
     drawn: int = 0
     _done: int = 0
@@ -61,7 +63,7 @@ class Sampler:
     @cached_property
     def backend(self) -> str:
         """The backend in use."""
-        return self.claim.simulator.backend(self.wanted_backend)
+        return self.claim.simulator.backend(self.wanted_backend, self.work)
 
     @cached_property
     def _fingerprint(self) -> str:
@@ -110,7 +112,7 @@ class Sampler:
     def _compute(self, missing: Sequence[tuple[int, Block]]) -> Steps[None]:
         if self.executor is None or not missing:
             for c, b in missing:
-                self._finish(c, b, compute(b, self.claim.simulator))
+                self._finish(c, b, compute(b, self.claim.simulator, self.memory))
             return
         pending: dict[Future[tuple[Samples, float]], tuple[int, Block]] = {}
         try:
@@ -132,7 +134,7 @@ class Sampler:
                 future.cancel()
 
     def _job(self, block: Block) -> Job:
-        return job(block, self.claim.simulator, self.claim.origin)
+        return job(block, self.claim.simulator, self.claim.origin, self.memory)
 
 
 def finish(steps: Steps[T]) -> T:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from theorylab.blame import one_line
-from theorylab.errors import TheorylabError, UsageError
+from theorylab.errors import LackOfMemory, TheorylabError, UsageError
 from theorylab.fingerprint import fingerprint
 from theorylab.simulation import Samples, Simulation, SimulationError
 
@@ -68,16 +68,17 @@ class Job:
     """A block with what a worker needs to compute it.
 
     `origin` is the file of a claim outside any package; the fingerprint is that of the simulation as the
-    coordinating process knows it.
+    coordinating process knows it; `memory` is the most that the worker may hold.
     """
 
     block: Block
     payload: bytes
     fingerprint: str
     origin: str | None = None
+    memory: int | None = None
 
 
-def job(block: Block, simulation: Simulation, origin: str | None) -> Job:
+def job(block: Block, simulation: Simulation, origin: str | None, memory: int | None = None) -> Job:
     """Package a block for a worker."""
     try:
         payload = pickle.dumps(simulation)
@@ -86,7 +87,7 @@ def job(block: Block, simulation: Simulation, origin: str | None) -> Job:
             f"the simulation of {block.claim} cannot be sent to worker processes: define it with `def` at the top "
             "level of its file, or use one process (--jobs 1)"
         ) from None
-    return Job(block, payload, fingerprint(simulation), origin)
+    return Job(block, payload, fingerprint(simulation), origin, memory)
 
 
 def run(job: Job) -> tuple[Samples, float]:
@@ -101,11 +102,19 @@ def run(job: Job) -> tuple[Samples, float]:
             f"the code of the simulation of {job.block.claim} is not the same here as in the process that asked for it "
             "(edited during the run, or another version on this machine?): run again"
         )
-    return compute(job.block, simulation)
+    return compute(job.block, simulation, job.memory)
 
 
-def compute(block: Block, simulation: Simulation) -> tuple[Samples, float]:
-    """Compute a block here, with one BLAS thread: the bits must not depend on how many there are."""
+def compute(block: Block, simulation: Simulation, memory: int | None = None) -> tuple[Samples, float]:
+    """Compute a block here, with one BLAS thread: the bits must not depend on how many there are.
+
+    Parameters
+    ----------
+    block, simulation
+        What is computed.
+    memory
+        The most bytes that this process may hold; a part of what is free when None.
+    """
     import time
 
     from theorylab.kernels.random import Stream
@@ -115,9 +124,16 @@ def compute(block: Block, simulation: Simulation) -> tuple[Samples, float]:
     # What is not finite is an error below, with its row; NumPy's warnings on the way there say less.
     with _one_thread(), np.errstate(all="ignore"):
         try:
-            samples = simulation(block.trials, stream, **block.params)
+            samples = simulation.run(block.trials, stream, block.params, memory)
+        except LackOfMemory as error:
+            raise LackOfMemory(f"{block.claim}: {error}") from None
         except TheorylabError:
             raise
+        except MemoryError as error:
+            raise LackOfMemory(
+                f"the simulation of {block.claim} ran out of memory ({one_line(error)}): its cost model states too "
+                "little, or others took what was free; set --memory, use fewer jobs or another machine"
+            ) from None
         except Exception as error:
             raise SimulationError(f"the simulation of {block.claim} failed: {one_line(error)}") from error
     for name, array in samples.items():

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from theorylab.errors import BackendError, TheorylabError, UnknownNameError
+from theorylab.backends import BATCH, resolve, room
+from theorylab.errors import LackOfMemory, TheorylabError
+from theorylab.kernels.arrays import host
+from theorylab.memory import words
 
 if TYPE_CHECKING:
     from theorylab.kernels.random import Stream
 
-BACKENDS = ("numpy", "numba", "cupy")
 Samples = dict[str, np.ndarray]
 
 
@@ -27,18 +28,34 @@ class SimulationError(TheorylabError):
 
 @dataclass(frozen=True)
 class Cost:
-    """Work of one trial.
+    """Work of one trial (of one case, when the trials are one search).
 
     Parameters
     ----------
     flops
-        Floating-point operations.
+        Floating-point operations, all but those of `steps`; an exponential, a logarithm or a power counts as 20.
     bytes
-        Working memory that the trial needs while it runs.
+        Working memory that the trial needs while it runs, its results included; of a search, all that it needs.
+    draws
+        Random numbers drawn.
+    products
+        The part of `flops` that is done in products of matrices.
+    factorisations
+        The part of `flops` that is done by LAPACK: $n^3/3$ for a Cholesky factor, $4 n^3/3$ for symmetric eigenvalues,
+        $10 n^3/3$ with eigenvectors.
+    order
+        Order of these matrices, at which rates are taken: small matrices are slower.
+    steps
+        Steps of recursions: each waits for the one before, with a division or a branch in it.
     """
 
     flops: float
     bytes: float
+    draws: float = 0.0
+    products: float = 0.0
+    factorisations: float = 0.0
+    order: float = 1.0
+    steps: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -80,24 +97,85 @@ class Simulation:
         """Names of the parameters that the simulator takes."""
         return tuple(inspect.signature(self.function).parameters)[2:]
 
-    def backend(self, wanted: str) -> str:
-        """Resolve "auto" and refuse what this simulation or this machine cannot do."""
-        if wanted == "auto":
-            return "numba" if "numba" in self.backends else self.backends[0]
-        if wanted not in BACKENDS:
-            raise UnknownNameError("backend", wanted, ["auto", *BACKENDS])
-        if wanted not in self.backends:
-            raise BackendError(f"backend {wanted!r}: this simulation runs on {', '.join(self.backends)} only")
-        if wanted == "cupy" and importlib.util.find_spec("cupy") is None:
-            raise BackendError("backend 'cupy' is not installed: pip install 'theorylab[cuda12]' (or [cuda13])")
-        return wanted
+    def backend(self, wanted: str, work: float = 0.0) -> str:
+        """Resolve "auto" and refuse what this simulation or this machine cannot do; see `backends.resolve`."""
+        return resolve(wanted, self.backends, work)
+
+    def work(self, parameters: Mapping[str, Any]) -> Cost | None:
+        """Cost of a trial (of the whole search, when it is one), parameters that it does not take left out."""
+        if self.cost is None:
+            return None
+        return self.cost(**{k: v for k, v in parameters.items() if k in self.parameters})
+
+    def heaviest(self, points: Iterable[Mapping[str, Any]]) -> float:
+        """Operations of a trial at the point where it takes most; 0 when no cost model tells."""
+        costs = [self.work(parameters) for parameters in points]
+        return max((cost.flops for cost in costs if cost is not None), default=0.0)
+
+    def batch(self, parameters: Mapping[str, Any], backend: str, memory: int | None = None) -> int | None:
+        """Trials to simulate at a time; None for all, when there is no cost model or the trials are one search.
+
+        Parameters
+        ----------
+        parameters, backend
+            What is simulated, and where.
+        memory
+            The most bytes that the process may hold; a part of what is free when None.
+
+        Raises
+        ------
+        LackOfMemory
+            When there is no room for a single trial.
+        """
+        cost = self.work(parameters)
+        if cost is None:
+            return None
+        available = room(backend, memory)
+        if cost.bytes > available:
+            allowed = "is free" if memory is None else f"is left of --memory {words(memory)}"
+            noun = "a single trial" if self.per_trial else "the search"
+            raise LackOfMemory(
+                f"{noun} of {self.function.__name__} needs {words(cost.bytes)} of memory, {words(max(0.0, available))} "
+                f"{allowed} for it on backend {backend!r}: allow more, use fewer jobs or another machine"
+            )
+        return max(1, int(min(available, BATCH[backend]) // max(1.0, cost.bytes))) if self.per_trial else None
 
     def __call__(self, trials: int, rng: Stream, **parameters: Any) -> Samples:
         """Run `trials` trials; parameters that the simulator does not take are left out."""
-        out = self.function(trials, rng, **{k: v for k, v in parameters.items() if k in self.parameters})
-        samples: Samples = {
-            str(k): np.asarray(v) for k, v in (out if isinstance(out, Mapping) else {"value": out}).items()
-        }
+        return self.run(trials, rng, parameters)
+
+    def run(self, trials: int, rng: Stream, parameters: Mapping[str, Any], memory: int | None = None) -> Samples:
+        """Run `trials` trials in batches whose working memory is bounded: the samples are those of one batch.
+
+        Parameters
+        ----------
+        trials, rng, parameters
+            Number of trials, their random numbers, and what they take; parameters that the simulator does not take
+            are left out.
+        memory
+            See `batch`.
+
+        Returns
+        -------
+        dict of arrays
+            One for each observable, in NumPy; the first axis counts trials.
+
+        Raises
+        ------
+        SimulationError
+            When the simulator breaks its contract.
+        """
+        used = {k: v for k, v in parameters.items() if k in self.parameters}
+        size = self.batch(used, rng.backend, memory)
+        if size is None or size >= trials:
+            return self._checked(self.function(trials, rng, **used), trials, 0)
+        parts = []
+        for part, count in rng.split(trials, size):
+            parts.append(self._checked(self.function(count, part, **used), count, part.first_trial - rng.first_trial))
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def _checked(self, out: Any, trials: int, first: int) -> Samples:
+        samples: Samples = {str(k): host(v) for k, v in (out if isinstance(out, Mapping) else {"value": out}).items()}
         for name, array in samples.items():
             if array.ndim == 0 or (self.per_trial and array.shape[0] != trials):
                 raise SimulationError(
@@ -105,7 +183,7 @@ class Simulation:
                     f"its first axis must be the {trials} trials"
                 )
             if not np.all(np.isfinite(array)):
-                bad = int(np.flatnonzero(~np.isfinite(array).reshape(len(array), -1).all(axis=1))[0])
+                bad = first + int(np.flatnonzero(~np.isfinite(array).reshape(len(array), -1).all(axis=1))[0])
                 raise SimulationError(f"observable {name!r} of {self.function.__name__} is not finite in row {bad}")
         return samples
 

@@ -29,6 +29,7 @@ def sweep(
     store: Store | None = None,
     executor: Executor | None = None,
     progress: Progress | None = None,
+    memory: int | None = None,
     **parameters: Any,
 ) -> xr.Dataset:
     """Evaluate the prediction and the simulation of a claim on a grid.
@@ -39,7 +40,7 @@ def sweep(
         A claim with a simulation of one observable per trial.
     trials
         Trials at each point.
-    seed, backend, store, executor, progress
+    seed, backend, store, executor, progress, memory
         As in `theorylab.verify`.
     **parameters
         A number, or a list or array of numbers that becomes a dimension. Defaults fill the rest.
@@ -65,8 +66,9 @@ def sweep(
     axes = {k: np.atleast_1d(v) for k, v in parameters.items() if np.ndim(v) and k != along}
     points = [dict(zip(axes, values)) for values in itertools.product(*axes.values())]
     cells = [Cell(claim.point({**parameters, **p})) for p in points]
-    sampler = Sampler(claim, seed, backend, store, executor, progress)
     block = min(trials, max(64, trials // 8))
+    work = block * claim.simulator.heaviest(c.params for c in cells)
+    sampler = Sampler(claim, seed, backend, store, executor, progress, memory, work)
     # Whole blocks: trials are rounded up.
     counts = -(-trials // block) * block
     samples = sampler.draw(cells, dict.fromkeys(range(len(cells)), counts), block)

@@ -154,7 +154,7 @@ def test_control_group_limits_count(monkeypatch: pytest.MonkeyPatch) -> None:
         "memory.stat": f"anon 5\ninactive_file {2**30}\nactive_file 7",
         "cpu.max": "50000 100000",
     }
-    monkeypatch.setattr(doctor, "_control_group", lambda file: files[file])
+    monkeypatch.setattr("theorylab.memory.control_group", lambda file: files[file])
     memory, cores = find("memory"), find("cores")
     assert memory.detail == "2.0 GiB free"
     assert not memory.ok

@@ -15,7 +15,7 @@ import numpy as np
 
 from theorylab import registry
 from theorylab.claim import Claim
-from theorylab.cli.options import SEED, parameters, resources, running
+from theorylab.cli.options import SEED, Running, parameters, running
 from theorylab.cli.values import parse
 from theorylab.errors import UsageError
 from theorylab.parameters import Observed
@@ -173,11 +173,7 @@ def sweep_command(
     assignments: tuple[str, ...],
     trials: int,
     output: str,
-    seed: int,
-    backend: str,
-    jobs: int | None,
-    dask: str | None,
-    store_path: str | None,
+    options: Running,
 ) -> None:
     """Prediction and simulation of NAME over a grid, to a netCDF file (xarray.open_dataset reads it)."""
     from theorylab.cli.progress import Bar
@@ -188,16 +184,17 @@ def sweep_command(
     values = parse(assignments, claim.settable)
     path = Path(output)
     demand_place(path)
-    with resources(jobs, dask, store_path) as (executor, store), Bar(1, "claims") as bar:
+    with options.resources() as resources, Bar(1, "claims") as bar:
         bar.start(claim.name)
         dataset = sweep(
             claim,
             trials=trials,
-            seed=seed,
-            backend=backend,
-            store=store,
-            executor=executor,
+            seed=options.seed,
+            backend=options.backend,
+            store=resources.store,
+            executor=resources.executor,
             progress=bar.blocks,
+            memory=resources.memory,
             **values,
         )
         # netCDF 3 has integers of 32 bits only.

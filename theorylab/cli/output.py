@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from theorylab.cli.options import resources, running
+from theorylab.cli.options import Running, running
 from theorylab.errors import UnknownNameError, UsageError
 
 FORMATS = ("png", "pdf", "svg")
@@ -51,11 +51,7 @@ def report_command(
     budget: str,
     folder: str,
     with_figures: bool,
-    seed: int,
-    backend: str,
-    jobs: int | None,
-    dask: str | None,
-    store_path: str | None,
+    options: Running,
 ) -> int:
     """Verify, and write index.html (verdicts, formulas, derivations, figures) and verdicts.json."""
     from theorylab import registry
@@ -65,15 +61,15 @@ def report_command(
     from theorylab.report import write
 
     claims = [entry.claim for entry in registry.select(names, controls=not names)]
-    demand(claims, budget, backend)
+    demand(claims, budget, options.backend, options.memory)
     target = Path(folder)
     try:
         target.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"cannot make the folder {folder}: {error.strerror}") from None
     wanted = [f for f in available() if with_figures and any(c.name.startswith(f.rpartition("/")[0]) for c in claims)]
-    with resources(jobs, dask, store_path) as (executor, store), Bar(len(claims) + len(wanted), "parts") as bar:
-        verdicts = verify_all(claims, budget, seed, backend, store, executor, bar)
+    with options.resources() as resources, Bar(len(claims) + len(wanted), "parts") as bar:
+        verdicts = verify_all(claims, budget, options.seed, options.backend, resources, bar)
         pictures: list[Path] = []
         for name in wanted:
             bar.start(name)

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from functools import partial
 from typing import Any
 
+from theorylab.backends import BACKENDS
 from theorylab.claim import BUDGETS, Claim
+from theorylab.cli.options import Resources
 from theorylab.cli.progress import Bar
 from theorylab.display import status_text
-from theorylab.engine import verifying
+from theorylab.engine import heaviest_block, verifying
 from theorylab.errors import TheorylabError, UnknownNameError, UsageError
 from theorylab.fingerprint import fingerprint
 from theorylab.sampler import Steps
-from theorylab.simulation import BACKENDS
-from theorylab.store import Store
 from theorylab.verdict import Verdict
 
 # Claims under way at once.
 AT_ONCE = 3
 
 
-def demand(claims: Sequence[Claim], budget: str, backend: str) -> None:
+def demand(claims: Sequence[Claim], budget: str, backend: str, memory: int | None = None) -> None:
     """Raise before any work is done when one of the claims cannot be verified as is asked, and say which."""
     if backend not in ("auto", *BACKENDS):
         raise UnknownNameError("backend", backend, ["auto", *BACKENDS])
@@ -34,8 +34,9 @@ def demand(claims: Sequence[Claim], budget: str, backend: str) -> None:
         try:
             claim.budget(budget)
             if claim.check.sampled:
-                claim.check.cells(claim, claim.budget(budget))
-                claim.simulator.backend(backend)
+                resolved = claim.simulator.backend(backend, heaviest_block(claim, budget))
+                for cell in claim.check.cells(claim, claim.budget(budget)) if memory is not None else ():
+                    claim.simulator.batch(cell.params, resolved, memory)
                 # Of the code as it was just imported, whatever becomes of the file during the run.
                 fingerprint(claim.simulator)
         except TheorylabError as error:
@@ -58,7 +59,7 @@ def announce(claims: Sequence[Claim], budget: str) -> None:
 
 
 def verify_all(
-    claims: Sequence[Claim], budget: str, seed: int, backend: str, store: Store, executor: Executor | None, bar: Bar
+    claims: Sequence[Claim], budget: str, seed: int, backend: str, resources: Resources, bar: Bar
 ) -> list[Verdict]:
     """Verify claims, reporting each as it is decided; the verdicts are in the order of the claims.
 
@@ -69,11 +70,18 @@ def verify_all(
     active: dict[int, tuple[Steps[Verdict], set[Future[Any]]]] = {}
     try:
         while waiting or active:
-            while waiting and len(active) < (1 if executor is None else AT_ONCE):
+            while waiting and len(active) < (1 if resources.executor is None else AT_ONCE):
                 i, claim = waiting.pop()
                 progress = partial(bar.blocks, name=claim.name)
                 steps = verifying(
-                    claim, budget, seed=seed, backend=backend, store=store, executor=executor, progress=progress
+                    claim,
+                    budget,
+                    seed=seed,
+                    backend=backend,
+                    store=resources.store,
+                    executor=resources.executor,
+                    progress=progress,
+                    memory=resources.memory,
                 )
                 active[i] = steps, set()
             for i, (steps, pending) in list(active.items()):

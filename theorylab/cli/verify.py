@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from theorylab import registry
-from theorylab.cli.options import resources, running
+from theorylab.cli.options import Running, running
 from theorylab.cli.text import paragraph
 
 
@@ -22,11 +22,7 @@ def verify_command(
     controls: bool,
     as_json: bool,
     details: bool,
-    seed: int,
-    backend: str,
-    jobs: int | None,
-    dask: str | None,
-    store_path: str | None,
+    options: Running,
 ) -> int:
     """Verify the whole catalogue, or the claims below NAMES (FILE.py: your own).
 
@@ -40,11 +36,11 @@ def verify_command(
     from theorylab.display import remarks, suite_table
 
     claims = [entry.claim for entry in registry.select(names, controls)]
-    demand(claims, budget, backend)
+    demand(claims, budget, options.backend, options.memory)
     if budget == "paper":
         announce(claims, budget)
-    with resources(jobs, dask, store_path) as (executor, store), Bar(len(claims)) as bar:
-        verdicts = verify_all(claims, budget, seed, backend, store, executor, bar)
+    with options.resources() as resources, Bar(len(claims)) as bar:
+        verdicts = verify_all(claims, budget, options.seed, options.backend, resources, bar)
     if as_json:
         click.echo(json.dumps([v.to_dict() for v in verdicts], allow_nan=False))
         return exit_code(verdicts)
