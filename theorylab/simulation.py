@@ -33,29 +33,32 @@ class Cost:
     Parameters
     ----------
     flops
-        Floating-point operations, all but those of `steps`; an exponential, a logarithm or a power counts as 20.
+        Floating-point operations: in compiled loops (an exponential, a logarithm or a power counts as 20), in products
+        and factorisations.
     bytes
         Working memory that the trial needs while it runs, its results included; of a search, all that it needs.
     draws
         Random numbers drawn.
+    moved
+        Bytes that array expressions read and write: 24 for each element of a sum, 8 where only a read array is long.
+    steps
+        Steps that wait for the one before, as of a recursion with a division or a search with branches.
     products
         The part of `flops` that is done in products of matrices.
     factorisations
-        The part of `flops` that is done by LAPACK: $n^3/3$ for a Cholesky factor, $4 n^3/3$ for symmetric eigenvalues,
-        $10 n^3/3$ with eigenvectors.
+        The part of `flops` that is done by LAPACK: $4 n^3/3$ for symmetric eigenvalues, $10 n^3/3$ with eigenvectors.
     order
-        Order of these matrices, at which rates are taken: small matrices are slower.
-    steps
-        Steps of recursions: each waits for the one before, with a division or a branch in it.
+        Order of these matrices, at which rates are taken: small matrices are slower, per operation.
     """
 
     flops: float
     bytes: float
     draws: float = 0.0
+    moved: float = 0.0
+    steps: float = 0.0
     products: float = 0.0
     factorisations: float = 0.0
     order: float = 1.0
-    steps: float = 0.0
 
 
 @dataclass(frozen=True)
