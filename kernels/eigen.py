@@ -24,6 +24,7 @@ import math
 import numpy as np
 from numba import njit, uint32
 
+from theorylab.kernels.arrays import namespace
 from theorylab.kernels.philox import philox4x32, philox4x32_numba
 from theorylab.kernels.random import log_unit, normal_pair, to_uniform
 
@@ -44,9 +45,21 @@ def gram_eigenvalues(x: np.ndarray) -> np.ndarray:
     float64[..., min(p, n)]
         The other max(p - n, 0) eigenvalues of x x^T are zero.
     """
+    xp = namespace(x)
     p, n = x.shape[-2:]
-    other = np.swapaxes(x, -1, -2)
-    return np.asarray(np.linalg.eigvalsh(x @ other if p <= n else other @ x))
+    other = xp.matrix_transpose(x)
+    values: np.ndarray = xp.linalg.eigvalsh(x @ other if p <= n else other @ x)
+    return values
+
+
+def covariance_eigenvalues(x: np.ndarray) -> np.ndarray:
+    """All eigenvalues of x x^T / n, float64[..., p], ascending, its zeros included; x is float64[..., p, n]."""
+    xp = namespace(x)
+    p, n = x.shape[-2:]
+    # Rounding may leave a zero of a singular matrix a hair below zero.
+    values = xp.maximum(gram_eigenvalues(x) / n, xp.asarray(0.0))
+    everything: np.ndarray = xp.concat([xp.zeros((*x.shape[:-2], p - min(p, n))), values], axis=-1)
+    return everything
 
 
 def chi_numpy(key: np.ndarray, draw: int, first_trial: int, trials: int, df: np.ndarray) -> np.ndarray:

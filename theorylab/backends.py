@@ -10,7 +10,7 @@ from theorylab.errors import BackendError, UnknownNameError
 BACKENDS = ("numpy", "numba", "cupy")
 EXTRAS = "pip install 'theorylab[cuda12]' (or [cuda13])"
 # Bytes of a batch: small enough for the caches of a core, large enough for a GPU's many.
-BATCH = {"numpy": 2**23, "numba": 2**23, "cupy": 2**30}
+BATCH = {"numpy": 2**22, "numba": 2**22, "cupy": 2**30}
 # A block with fewer operations than this is done on a core before a GPU has been spoken to.
 GPU_WORK = 1e10
 

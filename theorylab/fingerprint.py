@@ -22,7 +22,7 @@ from theorylab.simulation import Simulation
 from theorylab.slicing import needed_by
 
 # What the numbers of every simulation pass through.
-_ALWAYS = ("theorylab.kernels.philox", "theorylab.kernels.random")
+_ALWAYS = ("theorylab.backends", "theorylab.kernels.philox", "theorylab.kernels.random")
 _FOLLOWED = ("theorylab.kernels", "theorylab.sims")
 _LIBRARIES = ("numpy", "scipy", "numba")
 

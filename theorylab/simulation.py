@@ -128,20 +128,26 @@ class Simulation:
         Raises
         ------
         LackOfMemory
-            When there is no room for a single trial.
+            When there is no room for them.
         """
         cost = self.work(parameters)
         if cost is None:
             return None
-        available = room(backend, memory)
-        if cost.bytes > available:
-            allowed = "is free" if memory is None else f"is left of --memory {words(memory)}"
-            noun = "a single trial" if self.per_trial else "the search"
-            raise LackOfMemory(
-                f"{noun} of {self.function.__name__} needs {words(cost.bytes)} of memory, {words(max(0.0, available))} "
-                f"{allowed} for it on backend {backend!r}: allow more, use fewer jobs or another machine"
+        # Of the cost alone, not of the memory there is: the last bits of a result may depend on what is computed with
+        # it, and must not depend on the machine.
+        count = max(1, int(BATCH[backend] // max(1.0, cost.bytes))) if self.per_trial else 1
+        needed, available = count * cost.bytes, room(backend, memory)
+        if needed > available:
+            noun = (
+                "a single trial" if count == 1 and self.per_trial else f"{count} trials" if count > 1 else "the search"
             )
-        return max(1, int(min(available, BATCH[backend]) // max(1.0, cost.bytes))) if self.per_trial else None
+            allowed = "is free" if memory is None else f"is left of --memory {words(memory)}"
+            raise LackOfMemory(
+                f"{noun} of {self.function.__name__} at a time: {words(needed)} of memory needed, "
+                f"{words(max(0.0, available))} {allowed} for it on backend {backend!r}: allow more, use fewer jobs or "
+                "another machine"
+            )
+        return count if self.per_trial else None
 
     def __call__(self, trials: int, rng: Stream, **parameters: Any) -> Samples:
         """Run `trials` trials; parameters that the simulator does not take are left out."""

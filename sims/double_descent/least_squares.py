@@ -4,32 +4,37 @@ A trial draws n samples $x_i$ and labels $y_i = x_i^T \beta + \varepsilon_i$, $\
 fits $\hat\beta = X^+ y$ (Moore-Penrose): least squares where it is unique, the interpolator of least norm
 otherwise. Risks are exact given the fit, since the test distribution is known; there is no test set.
 
-Cost of a trial: $n p$ normals and $n p \min(n, p)$ operations for the Gram matrix of the shorter side, which is
-Cholesky-factored; see `kernels/least_squares.py`.
+Cost of a trial: a normal for each number of the design, $2 n p m$ operations for the Gram matrix of the shorter side,
+$m = \min(n, p)$, $m^3/3$ and a division for each of $m^2/2$ entries of its Cholesky factor, and five products of the
+design and a vector; see `kernels/least_squares.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
 
 import numpy as np
 
+from theorylab.kernels.arrays import namespace
 from theorylab.kernels.least_squares import minimum_norm_numba, minimum_norm_numpy
 from theorylab.kernels.random import Stream
 from theorylab.simulation import Cost, Samples, simulation
 
-# Numbers drawn at a time: the batch stays in a second-level cache of 1 MB.
-BATCH = 1 << 17
 
-
-def _cost(n: int, p: int, drawn: int | None = None) -> Cost:
-    small, drawn = min(n, p), drawn or p
-    # A normal costs about as much as 30 operations.
-    return Cost(flops=30.0 * n * drawn + n * p * small + small**3 / 3 + 10.0 * n * p, bytes=8.0 * n * (drawn + p))
-
-
-def _batches(trials: int, rng: Stream, numbers: int) -> Iterator[tuple[Stream, int]]:
-    return rng.split(trials, max(1, BATCH // numbers))
+def _cost(n: int, p: int, drawn: int | None = None, chosen: bool = False) -> Cost:
+    small, features = min(n, p), drawn or p
+    gram = 2.0 * n * p * small
+    # Random columns: D uniforms are sorted, n p numbers gathered.
+    sorting = features * math.log2(features) + n * p if chosen else 0.0
+    return Cost(
+        flops=gram + small**3 / 3.0 + 4.0 * small**2,
+        bytes=8.0 * (n * (features + (p if drawn else 0)) + small**2 + 4.0 * (n + p)),
+        draws=n * (features + 1.0),
+        moved=8.0 * n * (features + 4.0 * p + (2.0 * p if drawn else 0.0)),
+        steps=small**2 / 2.0 + 4.0 * small + sorting,
+        products=gram,
+        order=small,
+    )
 
 
 def _fit(rng: Stream, design: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -37,8 +42,16 @@ def _fit(rng: Stream, design: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return solve(design, labels)
 
 
-def _joined(parts: list[Samples]) -> Samples:
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+def _squares(x: np.ndarray, axis: int) -> np.ndarray:
+    """Sums of squares along an axis."""
+    sums: np.ndarray = namespace(x).sum(x * x, axis=axis)
+    return sums
+
+
+def _product(design: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
+    """Labels without noise, float64[trials, n], of coefficients float64[p] or float64[trials, p]."""
+    labels: np.ndarray = (design @ coefficients[..., None])[..., 0]
+    return labels
 
 
 @simulation(backends=("numpy", "numba"), cost=lambda n, p, **_: _cost(n, p))
@@ -51,27 +64,23 @@ def minimum_norm(trials: int, rng: Stream, *, n: int, p: int, sigma2: float, r2:
         ``excess``: $\|\hat\beta - \beta\|^2$; ``train``: $\|y - X \hat\beta\|^2 / n$; ``norm``:
         $\|\hat\beta\|^2$.
     """
-    signal = np.full(p, np.sqrt(r2 / p))
-    parts = []
-    for part, count in _batches(trials, rng, n * p):
-        design = part.normal(count, n, p)
-        labels = design @ signal + np.sqrt(sigma2) * part.normal(count, n)
-        found = _fit(part, design, labels)
-        residual = labels - (design @ found[..., None])[..., 0]
-        parts.append(
-            {
-                "excess": np.square(found - signal).sum(axis=1),
-                "train": np.square(residual).mean(axis=1),
-                "norm": np.square(found).sum(axis=1),
-            }
-        )
-    return _joined(parts)
+    design = rng.normal(trials, n, p)
+    xp = namespace(design)
+    signal = xp.full(p, math.sqrt(r2 / p))
+    labels = _product(design, signal) + math.sqrt(sigma2) * rng.normal(trials, n)
+    found = _fit(rng, design, labels)
+    return {
+        "excess": _squares(found - signal, 1),
+        "train": _squares(labels - _product(design, found), 1) / n,
+        "norm": _squares(found, 1),
+    }
 
 
 @simulation(backends=("numpy", "numba"), cost=lambda n, gamma, **_: _cost(n, round(gamma * n)))
 def proportional(trials: int, rng: Stream, *, n: int, gamma: float, sigma2: float, r2: float) -> Samples:
     """`minimum_norm` with p = gamma n features, rounded to an integer."""
-    return minimum_norm(trials, rng, n=n, p=round(gamma * n), sigma2=sigma2, r2=r2)
+    found: Samples = minimum_norm.function(trials, rng, n=n, p=round(gamma * n), sigma2=sigma2, r2=r2)
+    return found
 
 
 @simulation(backends=("numpy", "numba"), cost=lambda n, p, **_: _cost(n, p))
@@ -88,15 +97,13 @@ def correlated(
         ``excess``: $(\hat\beta - \beta)^T \Sigma (\hat\beta - \beta)$, the mean squared error of the prediction
         of the signal on fresh features.
     """
-    deviation = np.arange(1, p + 1) ** (-spread / 2.0)
-    signal = np.full(p, np.sqrt(r2 / p))
-    excess = []
-    for part, count in _batches(trials, rng, n * p):
-        design = part.normal(count, n, p) * deviation
-        labels = design @ signal + np.sqrt(sigma2) * part.normal(count, n)
-        found = _fit(part, design, labels)
-        excess.append(np.square((found - signal) * deviation).sum(axis=1))
-    return {"excess": np.concatenate(excess)}
+    normal = rng.normal(trials, n, p)
+    xp = namespace(normal)
+    deviation = xp.asarray(np.arange(1, p + 1) ** (-spread / 2.0))
+    design = normal * deviation
+    signal = xp.full(p, math.sqrt(r2 / p))
+    labels = _product(design, signal) + math.sqrt(sigma2) * rng.normal(trials, n)
+    return {"excess": _squares((_fit(rng, design, labels) - signal) * deviation, 1)}
 
 
 def _power_law(features: int, decay: float, r2: float) -> np.ndarray:
@@ -118,29 +125,25 @@ def first_features(
         ``test``: mean squared error on a fresh label,
         $\|\hat\beta_T - \beta_T\|^2 + \|\beta_{T^c}\|^2 + \sigma^2$.
     """
-    signal = _power_law(D, decay, r2)
-    test = []
-    for part, count in _batches(trials, rng, n * D):
-        features = part.normal(count, n, D)
-        labels = features @ signal + np.sqrt(sigma2) * part.normal(count, n)
-        found = _fit(part, np.ascontiguousarray(features[..., :p]), labels)
-        test.append(np.square(found - signal[:p]).sum(axis=1) + np.square(signal[p:]).sum() + sigma2)
-    return {"test": np.concatenate(test)}
+    features = rng.normal(trials, n, D)
+    xp = namespace(features)
+    signal = xp.asarray(_power_law(D, decay, r2))
+    labels = _product(features, signal) + math.sqrt(sigma2) * rng.normal(trials, n)
+    found = _fit(rng, xp.asarray(features[:, :, :p], copy=True), labels)
+    return {"test": _squares(found - signal[:p], 1) + _squares(signal[p:], 0) + sigma2}
 
 
-@simulation(backends=("numpy", "numba"), cost=lambda n, p, D, **_: _cost(n, p, D))
+@simulation(backends=("numpy", "numba"), cost=lambda n, p, D, **_: _cost(n, p, D, chosen=True))
 def random_features(
     trials: int, rng: Stream, *, n: int, p: int, D: int, decay: float, sigma2: float, r2: float
 ) -> dict[str, np.ndarray]:
     """As `first_features`, but each trial fits its own p features, drawn uniformly without replacement."""
-    signal = _power_law(D, decay, r2)
-    test = []
-    for part, count in _batches(trials, rng, n * D):
-        features = part.normal(count, n, D)
-        labels = features @ signal + np.sqrt(sigma2) * part.normal(count, n)
-        chosen = part.permutation(count, D)[:, :p]
-        found = _fit(part, np.take_along_axis(features, chosen[:, None, :], axis=2), labels)
-        seen = signal[chosen]
-        unseen = np.square(signal).sum() - np.square(seen).sum(axis=1)
-        test.append(np.square(found - seen).sum(axis=1) + unseen + sigma2)
-    return {"test": np.concatenate(test)}
+    features = rng.normal(trials, n, D)
+    xp = namespace(features)
+    signal = xp.asarray(_power_law(D, decay, r2))
+    labels = _product(features, signal) + math.sqrt(sigma2) * rng.normal(trials, n)
+    chosen = rng.permutation(trials, D)[:, :p]
+    found = _fit(rng, xp.take_along_axis(features, chosen[:, None, :], axis=2), labels)
+    seen = xp.reshape(xp.take(signal, xp.reshape(chosen, (-1,))), (trials, p))
+    unseen = _squares(signal, 0) - _squares(seen, 1)
+    return {"test": _squares(found - seen, 1) + unseen + sigma2}

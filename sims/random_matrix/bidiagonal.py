@@ -16,7 +16,8 @@ Eigenvectors of the extreme eigenvalues live on the leading rows: at an edge the
 argument (row / length), length^3 = P B / (sqrt P +- sqrt B)^2, an outlier's geometrically. So 12 lengths are
 enough: what is cut off weighs e^-55.
 
-Cost of a trial: 55 ns per chi variable and 5 ns per row and recursion step (55 steps for an eigenvalue).
+Cost of a trial: for each row two chi variables (four random numbers and a rejection loop of about six steps that wait
+for one another), and for an eigenvalue about 50 recursions over the rows, of one such step a row.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ from theorylab.simulation import Cost, simulation
 
 # Airy lengths kept.
 LENGTHS = 12.0
+# Whole recursions that finding an eigenvalue takes: a halving for each bit, some of them ended early.
+SWEEPS, SWEEPS_FROM_BELOW = 50.0, 60.0
 
 
 def leading_rows(P: int, B: int, lower: bool = False) -> int:
@@ -73,16 +76,23 @@ def leading_weight(rng: Stream, diagonal: np.ndarray, off: np.ndarray, top: np.n
     return np.asarray((eigen.leading_weight_numpy if numpy else eigen.leading_weight_numba)(diagonal, off, top))
 
 
-def _cost(rows: float) -> Cost:
-    return Cost(flops=rows * (2 * 100 + 60 * 4), bytes=rows * 8 * 8)
+def rows_cost(rows: float, sweeps: float, chis: float = 2.0, normals: float = 0.0) -> Cost:
+    """Cost of a tridiagonal matrix with so many chi variables and normals in a row, and of recursions over it."""
+    return Cost(
+        flops=4.0 * rows,
+        bytes=8.0 * 6.0 * rows,
+        draws=(4.0 * chis + normals) * rows,
+        moved=24.0 * 6.0 * rows,
+        steps=(6.0 * chis + sweeps) * rows,
+    )
 
 
-def top_cost(*, P: float, B: float, **_: object) -> Cost:
-    """Chi variables and bisection on the leading rows."""
-    return _cost(leading_rows(int(P), int(B)))
+def top_cost(*sizes: tuple[float, float]) -> Cost:
+    """Chi variables and bisection on the leading rows of matrices of the sizes (P, B), one after the other."""
+    return rows_cost(sum(leading_rows(round(P), round(B)) for P, B in sizes), SWEEPS + 1.0)
 
 
-@simulation(backends=("numpy", "numba"), cost=top_cost)
+@simulation(backends=("numpy", "numba"), cost=lambda *, P, B, **_: top_cost((P, B)))
 def spiked_top(trials: int, rng: Stream, *, P: int, B: int, theta: float, sigma: float) -> dict[str, np.ndarray]:
     """The top eigenpair of the batch Gram matrix.
 
@@ -97,7 +107,7 @@ def spiked_top(trials: int, rng: Stream, *, P: int, B: int, theta: float, sigma:
     return {"eigenvalue": top, "overlap": overlap}
 
 
-@simulation(backends=("numpy", "numba"), cost=lambda *, B, r, **_: top_cost(P=r * B, B=B))
+@simulation(backends=("numpy", "numba"), cost=lambda *, B, r, **_: top_cost((r * B, B)))
 def spiked_top_at_ratio(
     trials: int, rng: Stream, *, B: int, r: float, theta: float, sigma: float
 ) -> dict[str, np.ndarray]:
@@ -105,7 +115,7 @@ def spiked_top_at_ratio(
     return dict(spiked_top.function(trials, rng, P=round(r * B), B=B, theta=theta, sigma=sigma))
 
 
-@simulation(backends=("numpy", "numba"), cost=lambda *, P, r, **_: top_cost(P=3 * P, B=3 * P / r))
+@simulation(backends=("numpy", "numba"), cost=lambda *, P, r, **_: top_cost((P, P / r), (2 * P, 2 * P / r)))
 def overlap_scaling(trials: int, rng: Stream, *, P: int, r: float, theta: float, sigma: float) -> np.ndarray:
     """How the overlap of top eigenvector and spike falls when the matrix doubles, float64[trials].
 
@@ -120,7 +130,7 @@ def overlap_scaling(trials: int, rng: Stream, *, P: int, r: float, theta: float,
     return np.asarray(logs[1] - logs[0] + math.log(2.0) / 3.0)
 
 
-@simulation(backends=("numpy", "numba"), cost=lambda *, p, c, **_: top_cost(P=p, B=p / c))
+@simulation(backends=("numpy", "numba"), cost=lambda *, p, c, **_: top_cost((p, p / c)))
 def largest_eigenvalue(trials: int, rng: Stream, *, p: int, c: float, sigma: float) -> dict[str, np.ndarray]:
     """Largest eigenvalue of the white sample covariance S = X X^T / n with n = p/c.
 
@@ -137,7 +147,13 @@ def largest_eigenvalue(trials: int, rng: Stream, *, p: int, c: float, sigma: flo
 
 
 def _bottom_cost(*, p: float, c: float, **_: object) -> Cost:
-    return _cost(leading_rows(int(p), int(p / c), lower=True))
+    few, many = sorted((round(p), round(p / c)))
+    return rows_cost(leading_rows(few, many, lower=True), SWEEPS_FROM_BELOW)
+
+
+def _hard_edge_cost(*, n: float) -> Cost:
+    # The eigenvalue is of the order of 1/n^2 of the largest: as many more bits.
+    return rows_cost(n, SWEEPS_FROM_BELOW + 2.0 * math.log2(n))
 
 
 @simulation(backends=("numpy", "numba"), cost=_bottom_cost)
@@ -157,14 +173,14 @@ def smallest_eigenvalue(trials: int, rng: Stream, *, p: int, c: float, sigma: fl
     return {"value": bottom, "scaled": n ** (2.0 / 3.0) * bottom}
 
 
-@simulation(backends=("numpy", "numba"), cost=lambda *, n: _cost(n))
+@simulation(backends=("numpy", "numba"), cost=_hard_edge_cost)
 def hard_edge(trials: int, rng: Stream, *, n: int) -> np.ndarray:
     """n times the smallest eigenvalue of X X^T, X square n x n with unit variance, float64[trials]."""
     diagonal, off = tridiagonal(trials, rng, n, n, 1.0, 1.0, n)
     return -largest(rng, -diagonal, off) * n**2
 
 
-@simulation(backends=("numpy", "numba"), cost=lambda *, p, **_: Cost(flops=150.0 * p, bytes=64.0 * p))
+@simulation(backends=("numpy", "numba"), cost=lambda *, p, c, **_: rows_cost(min(p, round(p / c) + 1), 3.0))
 def traces(trials: int, rng: Stream, *, p: int, c: float, lam: float, sigma: float) -> dict[str, np.ndarray]:
     """Traces over all p eigenvalues of S = X X^T / n at n = p/c, not divided by p.
 

@@ -5,7 +5,8 @@ G = X X^T / N. A batch of B = t N columns, drawn without or with replacement, ha
 data set, v^T G_batch v has mean lambda_1 for the top eigenvector v of G under both schemes: subtracting its
 deviation takes away most of the noise of a batch.
 
-Cost of a trial: one P x P eigendecomposition for the data set and one for each batch, and their Gram matrices.
+Cost of a trial: one P x P eigendecomposition for the data set and one for each batch, their Gram matrices, the columns
+of the batches gathered, and P N normals.
 """
 
 from __future__ import annotations
@@ -14,53 +15,97 @@ import math
 
 import numpy as np
 
-from theorylab.kernels.eigen import gram_eigenvalues
+from theorylab.kernels.arrays import namespace
+from theorylab.kernels.eigen import covariance_eigenvalues
 from theorylab.kernels.random import Stream
 from theorylab.sims.random_matrix.bidiagonal import largest, leading_rows, top_cost, tridiagonal
 from theorylab.simulation import Cost, simulation
 
-# Numbers in the data sets that are held at a time.
-NUMBERS = 1 << 20
-
 
 def _cost(*, N: float, rho: float, t: float, batches: float, **_: object) -> Cost:
-    P = rho * N
-    return Cost(flops=(1.0 + batches) * (10.0 * P**3 + P * P * N * max(t, 1.0)), bytes=8.0 * P * N * (2.0 + t))
+    P, B = rho * N, t * N
+    gram, eigen = 2.0 * P * P * (N + batches * B), (1.0 + batches) * 10.0 / 3.0 * P**3
+    return Cost(
+        flops=gram + eigen,
+        bytes=8.0 * (P * (N + B) + 5.0 * P * P + 2.0 * N),
+        draws=P * N + batches * N,
+        moved=24.0 * P * N + (1.0 + batches) * 32.0 * P * P,
+        steps=batches * (P * B + N * math.log2(N)),
+        products=gram,
+        factorisations=eigen,
+        order=P,
+    )
+
+
+def _spectrum_cost(*, P: float, B: float, **_: object) -> Cost:
+    few = min(P, B)
+    gram, eigen = 2.0 * P * B * few, 4.0 / 3.0 * few**3
+    return Cost(
+        flops=gram + eigen,
+        bytes=8.0 * (2.0 * P * B + few**2),
+        draws=P * B,
+        moved=16.0 * P * B + 16.0 * few**2,
+        products=gram,
+        factorisations=eigen,
+        order=few,
+    )
+
+
+def _rank_cost(rows: float, columns: float, drawn: float) -> Cost:
+    few, many = min(rows, columns), max(rows, columns)
+    singular = 4.0 * many * few**2 - 4.0 / 3.0 * few**3
+    return Cost(
+        flops=singular,
+        bytes=8.0 * (drawn + 2.0 * rows * columns),
+        draws=drawn,
+        moved=16.0 * rows * columns,
+        factorisations=singular,
+        order=math.sqrt(rows * columns),
+    )
 
 
 def _data(trials: int, rng: Stream, P: int, N: int, theta: float, sigma: float) -> np.ndarray:
-    x = sigma * rng.normal(trials, P, N)
-    x[:, 0] *= math.sqrt(theta) / sigma
-    return x
+    x = rng.normal(trials, P, N)
+    xp = namespace(x)
+    return x * xp.where(xp.arange(P) == 0, xp.asarray(math.sqrt(theta)), xp.asarray(sigma))[:, None]
 
 
 def _gram(x: np.ndarray) -> np.ndarray:
-    return np.asarray(x @ x.transpose(0, 2, 1) / x.shape[2])
+    return x @ namespace(x).matrix_transpose(x) / x.shape[2]
+
+
+def _columns(x: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    """The columns `drawn`, int[trials, B], of x, float64[trials, P, N]."""
+    columns: np.ndarray = namespace(x).take_along_axis(x, drawn[:, None, :], axis=2)
+    return columns
+
+
+def _with_replacement(trials: int, rng: Stream, N: int, B: int) -> np.ndarray:
+    uniform = rng.uniform(trials, B)
+    xp = namespace(uniform)
+    drawn: np.ndarray = xp.astype(N * uniform, xp.int64)
+    return drawn
 
 
 def _measure(
     trials: int, rng: Stream, N: int, rho: float, t: float, theta: float, sigma: float, batches: int, replace: bool
 ) -> dict[str, np.ndarray]:
     P, B = round(rho * N), round(t * N)
-    parts: dict[str, list[np.ndarray]] = {"shift": [], "overlap": [], "spectrum": []}
-    for part, count in rng.split(trials, max(1, NUMBERS // (P * N))):
-        x = _data(count, part, P, N, theta, sigma)
-        spectrum, vectors = np.linalg.eigh(_gram(x))
-        v = vectors[:, :, -1]
-        shift, overlap = np.zeros(count), np.zeros(count)
-        for _ in range(batches):
-            drawn = (N * part.uniform(count, B)).astype(int) if replace else part.permutation(count, N)[:, :B]
-            g = _gram(np.take_along_axis(x, drawn[:, None, :], axis=2))
-            values, moved = np.linalg.eigh(g)
-            shift += values[:, -1] - np.einsum("ti,tij,tj->t", v, g, v)
-            overlap += np.square(np.einsum("ti,ti->t", v, moved[:, :, -1]))
-        parts["shift"].append(shift / batches)
-        parts["overlap"].append(overlap / batches)
-        parts["spectrum"].append(spectrum[:, -min(P, N) :])
-    return {name: np.concatenate(p) for name, p in parts.items()}
+    x = _data(trials, rng, P, N, theta, sigma)
+    xp = namespace(x)
+    spectrum, vectors = xp.linalg.eigh(_gram(x))
+    v = vectors[:, :, -1]
+    shift, overlap = xp.zeros(trials), xp.zeros(trials)
+    for _ in range(batches):
+        drawn = _with_replacement(trials, rng, N, B) if replace else rng.permutation(trials, N)[:, :B]
+        g = _gram(_columns(x, drawn))
+        values, moved = xp.linalg.eigh(g)
+        shift = shift + values[:, -1] - xp.sum(v * (g @ v[..., None])[..., 0], axis=1)
+        overlap = overlap + xp.square(xp.sum(v * moved[:, :, -1], axis=1))
+    return {"shift": shift / batches, "overlap": overlap / batches, "spectrum": spectrum[:, -min(P, N) :]}
 
 
-@simulation(backends=("numpy", "numba"), cost=_cost)
+@simulation(backends=("numpy", "numba", "cupy"), cost=_cost)
 def without_replacement(
     trials: int, rng: Stream, *, N: int, rho: float, t: float, theta: float, sigma: float, batches: int
 ) -> dict[str, np.ndarray]:
@@ -78,7 +123,7 @@ def without_replacement(
     return _measure(trials, rng, N, rho, t, theta, sigma, batches, replace=False)
 
 
-@simulation(backends=("numpy", "numba"), cost=_cost)
+@simulation(backends=("numpy", "numba", "cupy"), cost=_cost)
 def with_replacement(
     trials: int, rng: Stream, *, N: int, rho: float, t: float, theta: float, sigma: float, batches: int
 ) -> dict[str, np.ndarray]:
@@ -86,34 +131,34 @@ def with_replacement(
     return _measure(trials, rng, N, rho, t, theta, sigma, batches, replace=True)
 
 
-@simulation(backends=("numpy", "numba"), cost=lambda *, P, B, **_: Cost(4.0 * P * B * min(P, B), 16.0 * P * B))
+@simulation(backends=("numpy", "numba", "cupy"), cost=_spectrum_cost)
 def batch_spectrum(trials: int, rng: Stream, *, P: int, B: int, theta: float, sigma: float) -> np.ndarray:
     """All P eigenvalues of a batch of B fresh samples, ascending, the zeros of a small batch included."""
-    out = np.zeros((trials, P))
-    done = 0
-    for part, count in rng.split(trials, max(1, NUMBERS // (P * B))):
-        values = gram_eigenvalues(_data(count, part, P, B, theta, sigma)) / B
-        # Rounding may leave a zero of a singular matrix a hair below zero.
-        out[done : done + count, P - min(P, B) :] = np.maximum(values, 0.0)
-        done += count
-    return out
+    return covariance_eigenvalues(_data(trials, rng, P, B, theta, sigma))
 
 
-@simulation(backends=("numpy", "numba"), cost=lambda *, P, B, **_: Cost(flops=30.0 * P * B * B, bytes=16.0 * P * B))
+@simulation(
+    backends=("numpy", "numba", "cupy"), cost=lambda *, P, B: _rank_cost(P, B, P * B)
+)
 def batch_rank(trials: int, rng: Stream, *, P: int, B: int) -> np.ndarray:
     """Numerical rank of a batch of B normal columns in R^P, float64[trials]."""
-    return np.asarray(np.linalg.matrix_rank(rng.normal(trials, P, B)), dtype=float)
+    return _rank(rng.normal(trials, P, B))
 
 
-@simulation(backends=("numpy", "numba"), cost=lambda *, N, B: Cost(flops=30.0 * N * B * B, bytes=16.0 * N * B))
+def _rank(x: np.ndarray) -> np.ndarray:
+    xp = namespace(x)
+    rank: np.ndarray = xp.astype(xp.linalg.matrix_rank(x), xp.float64)
+    return rank
+
+
+@simulation(backends=("numpy", "numba", "cupy"), cost=lambda *, N, B: _rank_cost(N, B, N * (N + B)))
 def resampled_rank(trials: int, rng: Stream, *, N: int, B: int) -> np.ndarray:
     """Numerical rank of B columns drawn with replacement from N normal columns in R^N, float64[trials]."""
     x = rng.normal(trials, N, N)
-    drawn = (N * rng.uniform(trials, B)).astype(int)
-    return np.asarray(np.linalg.matrix_rank(np.take_along_axis(x, drawn[:, None, :], axis=2)), dtype=float)
+    return _rank(_columns(x, _with_replacement(trials, rng, N, B)))
 
 
-@simulation(backends=("numpy", "numba"), cost=top_cost)
+@simulation(backends=("numpy", "numba"), cost=lambda *, P, B, **_: top_cost((P, B)))
 def small_batch(trials: int, rng: Stream, *, P: int, B: int, sigma: float) -> np.ndarray:
     """B/P times the largest eigenvalue of a batch of B columns of white noise in R^P, float64[trials]."""
     rows = leading_rows(P, B)

@@ -15,7 +15,15 @@ import numpy as np
 
 from theorylab.kernels import eigen
 from theorylab.kernels.random import Stream
-from theorylab.sims.random_matrix.bidiagonal import LENGTHS, largest, leading_rows, top_cost, tridiagonal
+from theorylab.sims.random_matrix.bidiagonal import (
+    LENGTHS,
+    SWEEPS,
+    largest,
+    leading_rows,
+    rows_cost,
+    top_cost,
+    tridiagonal,
+)
 from theorylab.simulation import Cost, simulation
 
 
@@ -24,7 +32,7 @@ def top_eigenvalue(trials: int, rng: Stream, P: int, B: int, theta: float, sigma
     return largest(rng, *tridiagonal(trials, rng, P, B, theta, sigma, leading_rows(P, B)))
 
 
-@simulation(backends=("numpy", "numba"), cost=lambda *, B, r, **_: top_cost(P=r * B, B=B))
+@simulation(backends=("numpy", "numba"), cost=lambda *, B, r, **_: top_cost((r * B, B)))
 def rates_at_ratio(
     trials: int, rng: Stream, *, B: int, r: float, theta: float, sigma: float, slope: float, cross: float
 ) -> dict[str, np.ndarray]:
@@ -55,14 +63,14 @@ def rates_at_ratio(
     }
 
 
-@simulation(backends=("numpy", "numba"), cost=lambda *, P, B, **_: top_cost(P=P, B=B))
+@simulation(backends=("numpy", "numba"), cost=lambda *, P, B, **_: top_cost((P, B)))
 def isotropic_rates(trials: int, rng: Stream, *, P: int, B: int, sigma: float) -> dict[str, np.ndarray]:
     """`sgd` and `adam` limits for white data at any P and B."""
     top = top_eigenvalue(trials, rng, P, B, sigma**2, sigma)
     return {"sgd": 2.0 / top, "adam": 2.0 / np.sqrt(top)}
 
 
-@simulation(backends=("numpy", "numba"), cost=lambda *, B, r, **_: top_cost(P=3 * r * B, B=3 * B))
+@simulation(backends=("numpy", "numba"), cost=lambda *, B, r, **_: top_cost(*3 * [(r * B, B)]))
 def spread(trials: int, rng: Stream, *, B: int, r: float, theta: float, sigma: float) -> dict[str, np.ndarray]:
     """What averaging over batches adds, from three independent batches at P = r B.
 
@@ -81,7 +89,7 @@ def spread(trials: int, rng: Stream, *, B: int, r: float, theta: float, sigma: f
     }
 
 
-@simulation(backends=("numpy", "numba"), cost=lambda *, B, r, **_: top_cost(P=2 * r * B, B=2 * B))
+@simulation(backends=("numpy", "numba"), cost=lambda *, B, r, k, **_: top_cost((r * B, B), (r * B, k * B)))
 def two_batches(trials: int, rng: Stream, *, B: int, r: float, k: float, theta: float, sigma: float) -> np.ndarray:
     """sqrt(lambda(B)/lambda(k B)) for independent batches of B and k B samples at P = r B, float64[trials]."""
     P = round(r * B)
@@ -91,7 +99,7 @@ def two_batches(trials: int, rng: Stream, *, B: int, r: float, k: float, theta: 
 
 
 @simulation(
-    backends=("numpy", "numba"), cost=lambda *, P, b, **_: top_cost(P=2 * P * np.size(b), B=2 * np.size(b) * np.max(b))
+    backends=("numpy", "numba"), cost=lambda *, P, b, k, **_: top_cost(*((P, size) for x in np.atleast_1d(b) for size in (x / k, x * k)))
 )
 def local_slopes(
     trials: int, rng: Stream, *, P: int, b: np.ndarray, k: float, theta: float, sigma: float
@@ -115,8 +123,7 @@ def _goe(trials: int, rng: Stream, P: int, scale: float) -> tuple[np.ndarray, np
 
 
 def _goe_cost(*, P: float, **_: object) -> Cost:
-    rows = LENGTHS * P ** (1.0 / 3.0) + 16
-    return Cost(flops=rows * 450, bytes=rows * 64)
+    return rows_cost(min(P, LENGTHS * P ** (1.0 / 3.0) + 16.0), SWEEPS, chis=1.0, normals=1.0)
 
 
 @simulation(backends=("numpy", "numba"), cost=_goe_cost)
@@ -133,7 +140,7 @@ def additive_rate_at_batch(trials: int, rng: Stream, *, P: int, b: float, lam1: 
     return np.asarray(additive_rate.function(trials, rng, P=P, r=P / b, lam1=lam1, sigma_eps=sigma_eps))
 
 
-@simulation(backends=("numpy", "numba"), cost=lambda *, P, r, **_: top_cost(P=P, B=P / r))
+@simulation(backends=("numpy", "numba"), cost=lambda *, P, r, **_: top_cost((P, P / r)))
 def damped_growth(
     trials: int, rng: Stream, *, P: int, r: float, alpha: float, delta: float, lam1: float, sigma: float
 ) -> np.ndarray:

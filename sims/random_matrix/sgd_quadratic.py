@@ -1,8 +1,8 @@
 r"""Gradient descent on a random quadratic: w <- w - eta C^-1 H_B w, with one batch for ever or a fresh one every step.
 
 Samples x are normal in R^P with variance theta along the first axis and sigma^2 along the others; H_B = (1/B) sum x x^T
-(targets are zero, so that w is the error vector and there is no label noise). Fresh batches cost 2 P B operations and
-P B normals a step; one batch costs an eigenvalue problem and P^2 operations a step.
+(targets are zero, so that w is the error vector and there is no label noise). Fresh batches cost P B normals and four
+passes over them a step; one batch costs an eigenvalue problem and a pass over P^2 numbers a step.
 
 Mean squares over runs are dominated by rare runs after a few steps. They are therefore measured over one step only,
 from which the second moments of any number of steps follow, because the batches are independent.
@@ -14,31 +14,49 @@ import math
 
 import numpy as np
 
+from theorylab.kernels.arrays import namespace
 from theorylab.kernels.random import Stream
 from theorylab.simulation import Cost, simulation
-
-# Doubles held at a time, about 32 MB.
-MOST = 4_000_000
 
 
 def _batch(trials: int, rng: Stream, P: int, B: int, theta: float, sigma: float) -> np.ndarray:
     """Samples, float64[trials, B, P]."""
-    x = sigma * rng.normal(trials, B, P)
-    x[:, :, 0] *= math.sqrt(theta) / sigma
-    return x
+    x = rng.normal(trials, B, P)
+    xp = namespace(x)
+    deviation = xp.where(xp.arange(P) == 0, xp.asarray(math.sqrt(theta)), xp.asarray(sigma))
+    return x * deviation
+
+
+def _product(matrices: np.ndarray, w: np.ndarray) -> np.ndarray:
+    """One matrix-vector product a trial, float64[trials, rows]."""
+    return (matrices @ w[..., None])[..., 0]
 
 
 def _step(x: np.ndarray, w: np.ndarray, eta: float) -> np.ndarray:
     """(I - eta X^T X / B) w."""
-    inner = np.einsum("tbp,tp->tb", x, w)
-    return np.asarray(w - eta / x.shape[1] * np.einsum("tbp,tb->tp", x, inner))
+    return w - eta / x.shape[1] * _product(namespace(x).matrix_transpose(x), _product(x, w))
+
+
+def _squared_length(w: np.ndarray) -> np.ndarray:
+    length: np.ndarray = namespace(w).sum(w * w, axis=1)
+    return length
 
 
 def _fixed_cost(*, P: float, B: float, steps: float, **_: object) -> Cost:
-    return Cost(flops=2 * P * P * B + 10 * P**3 + 2 * steps * P**2, bytes=8 * (P * B + 3 * P**2))
+    products, eigen = 2.0 * P * P * (B + P), 10.0 / 3.0 * P**3
+    return Cost(
+        flops=products + eigen,
+        bytes=8.0 * (P * B + 4.0 * P**2 + 6.0 * P),
+        draws=P * (B + 1.0),
+        # A step reads the curvature and takes about six sums or products of vectors.
+        moved=8.0 * P * B + 64.0 * P**2 + steps * (8.0 * P**2 + 144.0 * P),
+        products=products,
+        factorisations=eigen,
+        order=P,
+    )
 
 
-@simulation(backends=("numpy", "numba"), cost=_fixed_cost)
+@simulation(backends=("numpy", "numba", "cupy"), cost=_fixed_cost)
 def one_batch_growth(
     trials: int, rng: Stream, *, P: int, B: int, rho: float, power: float, sharpness: float, steps: int
 ) -> dict[str, np.ndarray]:
@@ -53,34 +71,37 @@ def one_batch_growth(
     growth, sign : float64[trials]
         Growth of log|C^-1 gradient|^2 per step, and its sign: 1.0 or -1.0.
     """
-    out = np.empty(trials)
-    done = 0
-    for part, count in rng.split(trials, max(1, MOST // (P * max(P, B)))):
-        x = part.normal(count, B, P)
-        values, vectors = np.linalg.eigh(np.swapaxes(x, 1, 2) @ x / B)
-        values[:, : P - min(P, B)] = 0.0
-        curvature = (vectors * values[:, None, :] ** (1.0 - power)) @ np.swapaxes(vectors, 1, 2)
-        alpha = sharpness / values[:, -1] ** (1.0 - power)
-        # In the range of H_B: what lies outside never moves, and would hide the decay of the rest by rounding.
-        w = (curvature @ part.normal(count, P, 1))[..., 0]
-        before = w
-        halfway = np.zeros(count)
-        for t in range(steps):
-            force = (curvature @ w[..., None])[..., 0]
-            if t == steps // 2:
-                halfway = np.log(np.sum(force**2, axis=1))
-            w, before = w - alpha[:, None] * force + rho * (w - before), w
-        force = (curvature @ w[..., None])[..., 0]
-        out[done : done + count] = (np.log(np.sum(force**2, axis=1)) - halfway) / (steps - steps // 2)
-        done += count
-    return {"growth": out, "sign": np.where(out > 0.0, 1.0, -1.0)}
+    x = rng.normal(trials, B, P)
+    xp = namespace(x)
+    values, vectors = xp.linalg.eigh(xp.matrix_transpose(x) @ x / B)
+    values = xp.where(xp.arange(P) < P - min(P, B), xp.asarray(0.0), values)
+    curvature = (vectors * values[:, None, :] ** (1.0 - power)) @ xp.matrix_transpose(vectors)
+    alpha = sharpness / values[:, -1:] ** (1.0 - power)
+    # In the range of H_B: what lies outside never moves, and would hide the decay of the rest by rounding.
+    w = _product(curvature, rng.normal(trials, P))
+    before = w
+    halfway = xp.zeros(trials)
+    for t in range(steps):
+        force = _product(curvature, w)
+        if t == steps // 2:
+            halfway = xp.log(_squared_length(force))
+        w, before = w - alpha * force + rho * (w - before), w
+    growth = (xp.log(_squared_length(_product(curvature, w))) - halfway) / (steps - steps // 2)
+    return {"growth": growth, "sign": xp.where(growth > 0.0, xp.asarray(1.0), xp.asarray(-1.0))}
 
 
 def _fresh_cost(*, P: float, B: float, steps: float = 1, **_: object) -> Cost:
-    return Cost(flops=steps * P * B * (4 + 10), bytes=8 * P * (B + 2))
+    return Cost(
+        flops=4.0 * steps * P * B,
+        bytes=8.0 * (2.0 * P * B + B + 4.0 * P),
+        draws=P * (steps * B + 1.0),
+        # Scaling writes the samples once more; two contractions read them, with an inner loop for each sample.
+        moved=steps * (32.0 * P * B + 120.0 * P),
+        steps=2.0 * steps * B,
+    )
 
 
-@simulation(backends=("numpy", "numba"), cost=_fresh_cost)
+@simulation(backends=("numpy", "numba", "cupy"), cost=_fresh_cost)
 def fresh_batch_growth(
     trials: int, rng: Stream, *, P: int, B: int, theta: float, sigma: float, eta: float, steps: int
 ) -> np.ndarray:
@@ -88,23 +109,19 @@ def fresh_batch_growth(
 
     The first half of the steps is discarded, so that w has found its stationary direction.
     """
-    out = np.empty(trials)
-    done = 0
-    for part, count in rng.split(trials, max(1, MOST // (P * B))):
-        w = part.normal(count, P)
-        total = np.zeros(count)
-        for t in range(steps):
-            w = _step(_batch(count, part, P, B, theta, sigma), w, eta)
-            length = np.linalg.norm(w, axis=1)
-            w /= length[:, None]
-            if t >= steps // 2:
-                total += 2.0 * np.log(length)
-        out[done : done + count] = total / (steps - steps // 2)
-        done += count
-    return out
+    w = rng.normal(trials, P)
+    xp = namespace(w)
+    total = xp.zeros(trials)
+    for t in range(steps):
+        w = _step(_batch(trials, rng, P, B, theta, sigma), w, eta)
+        square = _squared_length(w)
+        w = w / xp.sqrt(square)[:, None]
+        if t >= steps // 2:
+            total = total + xp.log(square)
+    return total / (steps - steps // 2)
 
 
-@simulation(backends=("numpy", "numba"), cost=_fresh_cost)
+@simulation(backends=("numpy", "numba", "cupy"), cost=_fresh_cost)
 def one_step(trials: int, rng: Stream, *, P: int, B: int, sigma: float, eta: float) -> dict[str, np.ndarray]:
     """One step from a random direction on white data.
 
@@ -113,17 +130,13 @@ def one_step(trials: int, rng: Stream, *, P: int, B: int, sigma: float, eta: flo
     ratio, growth : float64[trials]
         |(I - eta H_B) w|^2 / |w|^2, and this minus 1.
     """
-    ratio = np.empty(trials)
-    done = 0
-    for part, count in rng.split(trials, max(1, MOST // (P * B))):
-        w = part.normal(count, P)
-        moved = _step(_batch(count, part, P, B, sigma**2, sigma), w, eta)
-        ratio[done : done + count] = np.sum(moved**2, axis=1) / np.sum(w**2, axis=1)
-        done += count
+    w = rng.normal(trials, P)
+    moved = _step(_batch(trials, rng, P, B, sigma**2, sigma), w, eta)
+    ratio = _squared_length(moved) / _squared_length(w)
     return {"ratio": ratio, "growth": ratio - 1.0}
 
 
-@simulation(backends=("numpy", "numba"), cost=lambda **p: _fresh_cost(**{**p, "steps": 2}))
+@simulation(backends=("numpy", "numba", "cupy"), cost=lambda **p: _fresh_cost(**{**p, "steps": 2}))
 def second_moment_order(
     trials: int, rng: Stream, *, P: int, B: int, theta: float, sigma: float, eta: float
 ) -> np.ndarray:
@@ -134,15 +147,10 @@ def second_moment_order(
     decay: det(I - M) is the product of 1 - (eigenvalue) over both eigenvalues."""
     columns = []
     for axis in (0, 1):
-        first, rest = np.empty(trials), np.empty(trials)
-        done = 0
-        for part, count in rng.split(trials, max(1, MOST // (P * B))):
-            w = np.zeros((count, P))
-            w[:, axis] = 1.0
-            square = np.square(_step(_batch(count, part, P, B, theta, sigma), w, eta))
-            first[done : done + count] = square[:, 0]
-            rest[done : done + count] = square[:, 1:].sum(axis=1)
-            done += count
-        columns.append((first, rest))
+        x = _batch(trials, rng, P, B, theta, sigma)
+        xp = namespace(x)
+        w = xp.where(xp.arange(P) == axis, xp.ones((trials, P)), xp.asarray(0.0))
+        square = xp.square(_step(x, w, eta))
+        columns.append((square[:, 0], xp.sum(square[:, 1:], axis=1)))
     (m11, m21), (m12, m22) = columns
-    return np.asarray(m12 * m21 - (1.0 - m11) * (1.0 - m22))
+    return m12 * m21 - (1.0 - m11) * (1.0 - m22)

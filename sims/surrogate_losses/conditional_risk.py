@@ -8,19 +8,36 @@ $\tau = 2$ on.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from theorylab.kernels.random import Stream
-from theorylab.sims.surrogate_losses.labels import dirichlet
-from theorylab.sims.surrogate_losses.score_minimisation import Problems, count_starts, minimise, starts, waits
+from theorylab.sims.surrogate_losses.labels import QUANTILE, dirichlet
+from theorylab.sims.surrogate_losses.score_minimisation import (
+    Problems,
+    count_starts,
+    minimise,
+    minimum_cost,
+    starts,
+    waits,
+)
 from theorylab.simulation import Cost, Samples, simulation
-
-BATCH = 256
 
 
 def _cost(n: int, tau: float, tied: bool = False) -> Cost:
-    tries = count_starts(n, tau, tied)
-    return Cost(flops=tries * 30.0 * (10.0 * n**3 + 100.0 * n), bytes=8.0 * tries * 4.0 * n**2)
+    tries = count_starts(n, tau, False) + (count_starts(n, tau, True) if tied else 0)
+    cost = minimum_cost(tries, n, tau)
+    return replace(cost, flops=cost.flops + n * QUANTILE, draws=cost.draws + n + 2.0)
+
+
+def _zero_one_cost(*, n: int) -> Cost:
+    return Cost(flops=n * QUANTILE, bytes=8.0 * 8.0 * n, draws=2.0 * n + 2.0, moved=24.0 * 6.0 * n)
+
+
+def _gradient_cost(*, n: int, **_: object) -> Cost:
+    # Exponentials of complex numbers at 24 nodes for each score, and of n x n scores: each worth some 60 operations.
+    return Cost(flops=60.0 * (24.0 * n + n**2), bytes=16.0 * (3.0 * 24.0 * n + 3.0 * n**2), draws=n + 1.0)
 
 
 def _minimum(p: np.ndarray, rng: Stream, tau: float, label: np.ndarray | None = None) -> Samples:
@@ -30,8 +47,10 @@ def _minimum(p: np.ndarray, rng: Stream, tau: float, label: np.ndarray | None = 
     return minimise(Problems(p, tau, label), starts(noise, tau, tied))
 
 
-def _joined(parts: list[Samples]) -> Samples:
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+def _regret(p: np.ndarray, rng: Stream, tau: float, label: np.ndarray) -> Samples:
+    """Least risk when `label` has the largest score, less the least risk of all."""
+    tied, free = _minimum(p, rng, tau, label), _minimum(p, rng, tau)
+    return {"value": tied["value"] - free["value"], "residual": np.maximum(tied["residual"], free["residual"])}
 
 
 @simulation(cost=lambda n, tau, **_: _cost(n, tau))
@@ -44,22 +63,16 @@ def score_minimum(trials: int, rng: Stream, *, n: int, tau: float) -> Samples:
         value : float[trials], least risk; p : float[trials, n], in decreasing order; softmax : float[trials, n] at
         the minimum; residual : float[trials], half the Newton decrement.
     """
-    parts = []
-    for part, count in rng.split(trials, BATCH):
-        p = np.sort(dirichlet(count, part, n), axis=1)[:, ::-1]
-        parts.append({**_minimum(p, part, tau), "p": p})
-    return _joined(parts)
+    p = np.sort(dirichlet(trials, rng, n), axis=1)[:, ::-1]
+    return {**_minimum(p, rng, tau), "p": p}
 
 
 @simulation(cost=lambda n, tau, **_: _cost(n, tau))
 def label_noise_minimum(trials: int, rng: Stream, *, n: int, tau: float, q: float) -> Samples:
     """Infimum at p = (q, (1-q)/(n-1), ...) from random starts: value and residual, float[trials]."""
-    parts = []
-    for part, count in rng.split(trials, BATCH):
-        p = np.full((count, n), (1.0 - q) / (n - 1.0))
-        p[:, 0] = q
-        parts.append(_minimum(p, part, tau))
-    return _joined(parts)
+    p = np.full((trials, n), (1.0 - q) / (n - 1.0))
+    p[:, 0] = q
+    return _minimum(p, rng, tau)
 
 
 @simulation(cost=lambda n, tau, **_: _cost(n, tau, tied=True))
@@ -73,29 +86,19 @@ def tied_minimum(trials: int, rng: Stream, *, n: int, tau: float) -> Samples:
     dict
         value : float[trials]; p : float[trials, n]; label : int[trials]; residual : float[trials].
     """
-    parts = []
-    for part, count in rng.split(trials, BATCH):
-        p = dirichlet(count, part, n)
-        label = (part.uniform(count) * n).astype(int)
-        tied, free = _minimum(p, part, tau, label), _minimum(p, part, tau)
-        residual = np.maximum(tied["residual"], free["residual"])
-        parts.append({"value": tied["value"] - free["value"], "p": p, "label": label, "residual": residual})
-    return _joined(parts)
+    p = dirichlet(trials, rng, n)
+    label = (rng.uniform(trials) * n).astype(int)
+    return {**_regret(p, rng, tau, label), "p": p, "label": label}
 
 
 @simulation(cost=lambda tau, **_: _cost(2, tau, tied=True))
 def two_class_minimum(trials: int, rng: Stream, *, tau: float, beta: float) -> Samples:
     """Least regret of predicting the less likely of two classes, p = ((1+beta)/2, (1-beta)/2): value and residual."""
-    parts = []
-    for part, count in rng.split(trials, BATCH):
-        p = np.tile([(1.0 + beta) / 2.0, (1.0 - beta) / 2.0], (count, 1))
-        tied, free = _minimum(p, part, tau, np.ones(count, dtype=int)), _minimum(p, part, tau)
-        residual = np.maximum(tied["residual"], free["residual"])
-        parts.append({"value": tied["value"] - free["value"], "residual": residual})
-    return _joined(parts)
+    p = np.tile([(1.0 + beta) / 2.0, (1.0 - beta) / 2.0], (trials, 1))
+    return _regret(p, rng, tau, np.ones(trials, dtype=int))
 
 
-@simulation(cost=lambda n, **_: Cost(flops=60.0 * n, bytes=40.0 * n))
+@simulation(cost=_zero_one_cost)
 def zero_one_losses(trials: int, rng: Stream, *, n: int) -> Samples:
     """Zero-one loss of random scores on one drawn label, less that of the most likely class.
 
@@ -112,7 +115,7 @@ def zero_one_losses(trials: int, rng: Stream, *, n: int) -> Samples:
     return {"value": (drawn != label).astype(float) - (drawn != p.argmax(axis=1)), "p": p, "label": label}
 
 
-@simulation(cost=lambda n, **_: Cost(flops=200.0 * n**2, bytes=64.0 * n**2))
+@simulation(cost=_gradient_cost)
 def gradient_ratios(trials: int, rng: Stream, *, n: int, tau: float) -> Samples:
     """Gradient norm of the loss of a random label over that of cross-entropy, by complex-step differentiation.
 

@@ -7,6 +7,9 @@ from scipy.special import gammaincinv
 
 from theorylab.kernels.random import Stream
 
+# Operations of the quantile function of a gamma variable, found by iteration.
+QUANTILE = 600.0
+
 
 def dirichlet(trials: int, rng: Stream, *shape: int) -> np.ndarray:
     """Symmetric Dirichlet distributions, float[trials, *shape], over the last axis; concentrations 10^U(-1, 1).

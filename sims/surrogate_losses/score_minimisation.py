@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from theorylab.simulation import Cost
+
 Array = np.ndarray
 MOST_STEPS = 200
 LARGEST_MOVE = 3.0
@@ -142,6 +144,25 @@ def minimise(problems: Problems, starts: Array) -> dict[str, Array]:
     best = np.arange(count) * several + value.reshape(count, several).argmin(axis=1)
     softmax = np.exp(-waits(every[best].scores(z[best])))
     return {"value": value[best], "softmax": softmax, "residual": promise[best]}
+
+
+def minimum_cost(tries: float, n: int, tau: float, problems: float = 1.0) -> Cost:
+    """Cost of `minimise` from so many starts of a problem of n classes.
+
+    A Newton step has an eigenvalue problem of order n, 15 passes over n x n numbers and 40 over n. About 20 steps are
+    taken from a start, 40 where the minimum is flat, at infinity or nearly so.
+    """
+    runs = problems * tries
+    steps = runs * (20.0 if tau < 1.5 else 40.0)
+    eigen = 10.0 / 3.0 * n**3
+    return Cost(
+        flops=steps * eigen,
+        bytes=8.0 * runs * (6.0 * n**2 + 20.0 * n),
+        draws=runs * n,
+        moved=24.0 * steps * (15.0 * n**2 + 40.0 * n),
+        factorisations=steps * eigen,
+        order=n,
+    )
 
 
 def starts(noise: Array, tau: float, tied: bool) -> Array:

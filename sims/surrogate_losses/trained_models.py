@@ -9,16 +9,43 @@ that paths cross ties.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from theorylab.kernels.random import Stream
-from theorylab.sims.surrogate_losses.labels import dirichlet
-from theorylab.sims.surrogate_losses.score_minimisation import Problems, count_starts, minimise, risk, starts, waits
+from theorylab.sims.surrogate_losses.labels import QUANTILE, dirichlet
+from theorylab.sims.surrogate_losses.score_minimisation import (
+    Problems,
+    count_starts,
+    minimise,
+    minimum_cost,
+    risk,
+    starts,
+    waits,
+)
 from theorylab.sims.surrogate_losses.violation_search import LEAST_BETA, joined, rounded_down, surrogate_first, vertices
 from theorylab.simulation import Cost, Samples, simulation
 
 INPUTS, WIDTH = 6, 16
 RATE = 0.2
+
+
+def _cost(*, tau: float, n: int, steps: int) -> Cost:
+    """A pair of runs, and the infimum at each input; memory of a search of 128 pairs at a time."""
+    found = minimum_cost(count_starts(n, tau, False), n, tau, INPUTS)
+    # A step of both models: about ten passes over the hidden layer and forty over the scores of the inputs, six small
+    # products a pair.
+    passes = 24.0 * INPUTS * (10.0 * WIDTH + 40.0 * n)
+    records = 2.0 * np.log2(steps) * INPUTS * n
+    return replace(
+        found,
+        flops=found.flops + INPUTS * n * QUANTILE,
+        bytes=128.0 * (found.bytes + 8.0 * (10.0 * records + 6.0 * INPUTS * (WIDTH + n))),
+        draws=found.draws + INPUTS * (n + 3.0) + 2.0 * WIDTH * (3.0 + n),
+        moved=found.moved + steps * passes,
+        steps=60.0 * steps,
+    )
 
 
 def _clipped(*gradients: np.ndarray) -> list[np.ndarray]:
@@ -62,9 +89,7 @@ def _paths(rng: Stream, runs: int, p: np.ndarray, tau: float, steps: int, hidden
 
 
 @simulation(
-    cost=lambda n, steps, **_: Cost(
-        flops=steps * INPUTS * 6.0 * WIDTH * (n + 3), bytes=8.0 * 40 * INPUTS * (n + WIDTH)
-    ),
+    cost=_cost,
     per_trial=False,
 )
 def training_paths(trials: int, rng: Stream, *, tau: float, n: int, steps: int) -> Samples:

@@ -20,6 +20,8 @@ LEAST_BETA = comp_sum_search.LEAST_BETA
 # Zero-one regrets are rounded down: a transform that increases, and may be infinitely steep at 1, is not violated by
 # rounding.
 DOWN = 1.0 - 2.0**-49
+# 576 grid points and 100 times 8 moves of 4 points; some 400 operations each, powers most of them. The grid is largest.
+COMPETITORS = Cost(flops=3776.0 * 400.0, bytes=576.0 * 8.0 * 24.0, draws=1152.0)
 
 
 def vertices(rows: Samples) -> Samples:
@@ -46,6 +48,27 @@ def surrogate_first(rows: Samples) -> Samples:
     """
     t = np.maximum(rows["y"], 1e-300)
     return {**rows, "x": t, "y": rows["x"], "error": rows["error"] * rows["x"] / t}
+
+
+def _search_cost(*, n: int, **_: object) -> Cost:
+    """A pair: two exponentials a class, and a share of a descent of some 40 sweeps, each with three moves of n - 2
+    coordinates that sort and sum n numbers."""
+    return Cost(
+        flops=200.0 + 50.0 * n,
+        bytes=8.0 * (BATCH * (8.0 * n + 8.0)),
+        draws=n / 2.0 + 1.0,
+        steps=8.0 + 40.0 * 3.0 * (n - 2.0) * 2.0 * n / PAIRS_PER_DESCENT,
+    )
+
+
+def _distribution_cost(*, n: int, **_: object) -> Cost:
+    """Eight inputs with n exponentials and normals each, their powers, and about 25 passes over them."""
+    return Cost(
+        flops=8.0 * 20.0 * n,
+        bytes=2048.0 * 8.0 * 8.0 * 12.0 * n,
+        draws=8.0 * (2.0 * n + 3.0) + 1.0,
+        moved=8.0 * 25.0 * 24.0 * n,
+    )
 
 
 def _pairs(trials: int, rng: Stream, tau: float, n: int) -> Samples:
@@ -81,7 +104,7 @@ def _search(trials: int, rng: Stream, tau: float, n: int) -> Samples:
 
 @simulation(
     backends=("numpy", "numba"),
-    cost=lambda n, **_: Cost(flops=150.0 * n, bytes=64.0 * n),
+    cost=_search_cost,
     per_trial=False,
 )
 def conditional_search(trials: int, rng: Stream, *, tau: float, n: int) -> Samples:
@@ -101,7 +124,7 @@ def conditional_search(trials: int, rng: Stream, *, tau: float, n: int) -> Sampl
 
 @simulation(
     backends=("numpy", "numba"),
-    cost=lambda n, **_: Cost(flops=150.0 * n, bytes=64.0 * n),
+    cost=_search_cost,
     per_trial=False,
 )
 def conditional_search_inverse(trials: int, rng: Stream, *, tau: float, n: int) -> Samples:
@@ -109,7 +132,7 @@ def conditional_search_inverse(trials: int, rng: Stream, *, tau: float, n: int) 
     return surrogate_first(_search(trials, rng, tau, n))
 
 
-@simulation(cost=lambda n, **_: Cost(flops=8 * 60.0 * n, bytes=8 * 64.0 * n), per_trial=False)
+@simulation(cost=_distribution_cost, per_trial=False)
 def distribution_search(trials: int, rng: Stream, *, tau: float, n: int) -> Samples:
     """Search over distributions of 1 to 8 inputs with random weights, label distributions and scores.
 
@@ -143,7 +166,7 @@ def distribution_search(trials: int, rng: Stream, *, tau: float, n: int) -> Samp
     return surrogate_first(rounded_down(vertices(joined(*found))))
 
 
-@simulation(cost=lambda **_: Cost(flops=1e6, bytes=1e5))
+@simulation(cost=lambda **_: COMPETITORS)
 def competitor_gap(trials: int, rng: Stream, *, tau: float) -> np.ndarray:
     """Order parameter of the change of extremal instance at three classes, 1 < tau < 2.
 

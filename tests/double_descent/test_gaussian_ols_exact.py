@@ -13,6 +13,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
+from theorylab.backends import BATCH
 from theorylab.derivations.double_descent import gaussian_ols_exact as d
 from theorylab.derivations.double_descent import gaussian_ols_exact_steps as steps
 from theorylab.errors import DomainError
@@ -289,7 +290,7 @@ def test_backends_agree_trial_by_trial(simulation, at):
 def test_batches_do_not_change_the_trials(simulation, at, monkeypatch):
     at = {**at, "sigma2": 0.5, "r2": 1.0}
     whole = simulation(40, Stream.from_seed(4), **at)
-    monkeypatch.setattr(sims, "BATCH", 7 * 12 * 20)
+    monkeypatch.setitem(BATCH, "numba", 8 * 7 * 12 * 20)
     parted = simulation(40, Stream.from_seed(4), **at)
     for name, values in whole.items():
         np.testing.assert_allclose(parted[name], values, rtol=1e-12, atol=1e-20)

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from theorylab.backends import BATCH
 from theorylab.derivations.random_matrix import granziol_ggn as population
 from theorylab.derivations.random_matrix import granziol_ggn_conditional as conditional
 from theorylab.derivations.random_matrix import granziol_ggn_replacement as replacement
@@ -262,7 +263,7 @@ def test_twins_and_batches(name, monkeypatch):
     compiled = simulation(7, Stream.from_seed(3), **at)
     reference = simulation(7, Stream.from_seed(3, "numpy"), **at)
     alone = simulation(3, Stream.from_seed(3), **at)
-    monkeypatch.setattr(data_batches, "NUMBERS", 1)
+    monkeypatch.setitem(BATCH, "numba", 1)
     piecewise = simulation(7, Stream.from_seed(3), **at)
     for key, values in compiled.items():
         np.testing.assert_allclose(reference[key], values, rtol=1e-9, atol=1e-12)

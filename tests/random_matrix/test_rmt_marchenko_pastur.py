@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from threadpoolctl import threadpool_limits
 
+from theorylab.backends import BATCH
 from theorylab.derivations.random_matrix import rmt_marchenko_pastur as law
 from theorylab.derivations.random_matrix import rmt_marchenko_pastur_finite as finite
 from theorylab.derivations.random_matrix import rmt_marchenko_pastur_moments as moments
@@ -388,8 +389,8 @@ def test_twins_and_batches(simulation, at, monkeypatch):
     whole = simulation(12, Stream.from_seed(4), **at)
     reference = simulation(12, Stream.from_seed(4, "numpy"), **at)
     later = simulation(5, Stream(Stream.from_seed(4).key, "numba", 7), **at)
-    # Three trials at a time.
-    monkeypatch.setattr(wishart, "MOST", 3 * 12 * 6)
+    # A few trials at a time.
+    monkeypatch.setitem(BATCH, "numba", 3 * 8 * 12 * 6)
     parted = simulation(12, Stream.from_seed(4), **at)
     for name, values in whole.items():
         np.testing.assert_allclose(values, reference[name], rtol=1e-9, atol=1e-11)
