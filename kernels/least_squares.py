@@ -1,24 +1,36 @@
-r"""Least squares and minimum-norm interpolation, for a batch of small dense designs.
+r"""Least squares, minimum-norm interpolation and ridge regression, for a batch of small dense designs.
 
-Both are $\hat\beta = X^+ y$. The reference asks LAPACK for a singular value decomposition of each design. The
-fast twin factors the smaller Gram matrix, $X^T X$ or $X X^T$, by Cholesky and then refines once with the
-residual $y - X \hat\beta$ (A. Bjorck, "Stability analysis of the method of seminormal equations for linear least
-squares problems", Linear Algebra Appl. 88/89 (1987) 31-48). With condition number $\kappa$ the first solution
-is off by about $\kappa^2 \epsilon$, the refined one by $(\kappa^2 \epsilon)^2 + \kappa \epsilon$. The refinement
-itself measures the first error: a trial in which it exceeds `TRUSTED` goes to the reference, so that the normal
-equations are never relied on where they lose digits.
+The coefficients minimise $|y - X \beta|^2 + \lambda |\beta|^2$; at $\lambda = 0$ they are $X^+ y$. The references ask
+LAPACK for a singular value decomposition of each design. The fast twins factor the smaller Gram matrix,
+$X^T X + \lambda$ (primal form) or $X X^T + \lambda$ (dual form, $\hat\beta = X^T \alpha$), by Cholesky and then refine
+once with the residual (A. Bjorck, "Stability analysis of the method of seminormal equations for linear least
+squares problems", Linear Algebra Appl. 88/89 (1987) 31-48). With $\kappa$ the condition number of $X$ stacked on
+$\sqrt\lambda$, the first solution is off by about $\kappa^2 \epsilon$, the refined one by
+$(\kappa^2 \epsilon)^2 + \kappa \epsilon$. The refinement itself measures the first error: a trial in which it exceeds
+`TRUSTED` goes to the reference, so that the normal equations are never relied on where they lose digits.
 
-Speed: the floor of a backward-stable route is LAPACK's QR factorisation, 315 us for a design of (200, 100) on
-one core of a 3.5 GHz Xeon; refined Cholesky takes 140 us, of which the Gram matrix 60 and the factor 50.
+`ridge` and `minimum_norm` do the same in array code, for the array library of their arguments.
+
+Speed on one core of a Xeon with AVX-512 at (n, p) = (200, 100): 120 us. Floor: BLAS's symmetric product and LAPACK's
+Cholesky factor of the same designs, 84 us, of which 70 % is reached, 80 % at (400, 200) and 90 % at (2000, 1000). The
+floor of a backward-stable route, LAPACK's QR factorisation alone, is 280 us.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit
+from scipy.linalg.lapack import dpotrf, dpotrs
+
+from theorylab.kernels.arrays import namespace
 
 # Largest refinement, relative to the solution, that is accepted: leaves errors below 1e-12 or so.
 TRUSTED = 1e-6
+# Order of a Gram matrix from which LAPACK's blocks gain more than its calls cost.
+BLOCKED = 80
+FORMS = ("auto", "primal", "dual")
 
 
 def minimum_norm_numpy(design: np.ndarray, response: np.ndarray) -> np.ndarray:
@@ -42,30 +54,153 @@ def minimum_norm_numpy(design: np.ndarray, response: np.ndarray) -> np.ndarray:
 
 def minimum_norm_numba(design: np.ndarray, response: np.ndarray) -> np.ndarray:
     """Fast twin of `minimum_norm_numpy`."""
-    transposed = design.transpose(0, 2, 1)
-    tall = design.shape[1] >= design.shape[2]
-    factor = transposed @ design if tall else design @ transposed
-    done = _cholesky(factor)
+    return ridge_numba(design, response, 0.0)
 
-    def solve(right: np.ndarray) -> np.ndarray:
-        if tall:
-            solution: np.ndarray = _substitute(factor, _product(transposed, right))
-            return solution
-        return _product(transposed, _substitute(factor, right))
 
-    out = solve(response)
-    refinement = solve(response - _product(design, out))
-    out += refinement
+def minimum_norm(design: Any, response: Any) -> Any:
+    """Twin of `minimum_norm_numpy` in the array library of the arguments."""
+    return ridge(design, response, 0.0)
+
+
+def ridge_numpy(design: Any, response: Any, penalty: float) -> Any:
+    """Reference: coefficients of ridge regression from singular values, in the array library of the arguments.
+
+    Parameters
+    ----------
+    design : float64[trials, n, p]
+    response : float64[trials, n]
+    penalty
+        0 or more; at 0 the solution of least norm.
+
+    Returns
+    -------
+    float64[trials, p]
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit or the penalty is negative.
+    """
+    _check(design, response, penalty, "auto")
+    xp = namespace(design, response)
+    u, s, vh = xp.linalg.svd(design, full_matrices=False)
+    coefficients = _product(_transposed(xp, u), response)
+    # Singular values within rounding of zero are none, as for LAPACK's gelsd.
+    cut = xp.finfo(design.dtype).eps * max(design.shape[1:]) * s[:, :1]
+    seen = s > cut if penalty == 0 else s > 0
+    weights = xp.where(seen, s / xp.where(seen, s * s + penalty, 1.0), 0.0)
+    return _product(_transposed(xp, vh), weights * coefficients)
+
+
+def ridge_numba(design: np.ndarray, response: np.ndarray, penalty: float, form: str = "auto") -> np.ndarray:
+    """Fast twin of `ridge_numpy`.
+
+    Parameters
+    ----------
+    design, response, penalty
+        As in `ridge_numpy`.
+    form
+        "primal" (p unknowns), "dual" (n unknowns), or "auto": the one with fewer.
+
+    Returns
+    -------
+    float64[trials, p]
+
+    Raises
+    ------
+    ValueError
+        As `ridge_numpy`, and if the form is unknown.
+    """
+    primal = _check(design, response, penalty, form)
+    factor = _gram(np, design, primal, penalty)
+    if factor.shape[1] < BLOCKED:
+        done = _cholesky(factor)
+        out, refinement = _refined(np, design, response, penalty, primal, lambda b: _substitute(factor, b))
+    else:
+        # LAPACK counts in columns: it sees the upper triangles of the transposes.
+        done = np.array([dpotrf(a.T, lower=0, clean=0, overwrite_a=1)[1] == 0 for a in factor], dtype=bool)
+
+        def solve(right: np.ndarray) -> np.ndarray:
+            return np.stack([dpotrs(a.T, b, lower=0)[0] for a, b in zip(factor, right)])
+
+        factor[~done] = np.eye(factor.shape[1])
+        out, refinement = _refined(np, design, response, penalty, primal, solve)
     done &= np.abs(refinement).max(axis=1) <= TRUSTED * np.abs(out).max(axis=1)
     if not done.all():
-        out[~done] = minimum_norm_numpy(design[~done], response[~done])
-    return out
+        rest = design[~done], response[~done]
+        out[~done] = ridge_numpy(*rest, penalty) if penalty else minimum_norm_numpy(*rest)
+    return np.asarray(out)
 
 
-def _product(matrices: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+def ridge(design: Any, response: Any, penalty: float, form: str = "auto") -> Any:
+    """Twin of `ridge_numpy` in the array library of the arguments, refined like `ridge_numba`.
+
+    Parameters
+    ----------
+    design, response, penalty, form
+        As in `ridge_numba`.
+
+    Returns
+    -------
+    float64[trials, p]
+
+    Raises
+    ------
+    ValueError
+        As `ridge_numba`.
+    """
+    primal = _check(design, response, penalty, form)
+    xp = namespace(design, response)
+    gram = _gram(xp, design, primal, penalty)
+
+    def solve(right: Any) -> Any:
+        return xp.linalg.solve(gram, right[..., None])[..., 0]
+
+    try:
+        out, refinement = _refined(xp, design, response, penalty, primal, solve)
+    except np.linalg.LinAlgError:  # a Gram matrix that is singular to the last bit; on a GPU its solution is no number
+        return ridge_numpy(design, response, penalty)
+    done = xp.max(xp.abs(refinement), axis=1) <= TRUSTED * xp.max(xp.abs(out), axis=1)
+    return out if bool(xp.all(done)) else xp.where(done[:, None], out, ridge_numpy(design, response, penalty))
+
+
+def _check(design: Any, response: Any, penalty: float, form: str) -> bool:
+    """Whether the form is the primal one."""
+    if len(design.shape) != 3 or tuple(response.shape) != tuple(design.shape[:2]):
+        raise ValueError(f"designs of shape {design.shape} and responses of shape {response.shape} do not fit")
+    if not penalty >= 0:
+        raise ValueError(f"penalty {penalty} must be 0 or more")
+    if form not in FORMS:
+        raise ValueError(f"form {form!r}; known are {', '.join(FORMS)}")
+    return bool(design.shape[1] >= design.shape[2]) if form == "auto" else form == "primal"
+
+
+def _gram(xp: Any, design: Any, primal: bool, penalty: float) -> Any:
+    transposed = _transposed(xp, design)
+    gram = xp.matmul(transposed, design) if primal else xp.matmul(design, transposed)
+    return gram + penalty * xp.eye(gram.shape[1], dtype=gram.dtype) if penalty else gram
+
+
+def _refined(xp: Any, design: Any, response: Any, penalty: float, primal: bool, solve: Any) -> tuple[Any, Any]:
+    """The refined solution and its last change, by a solver with the Gram matrices."""
+    transposed = _transposed(xp, design)
+    if primal:
+        out = solve(_product(transposed, response))
+        change = solve(_product(transposed, response - _product(design, out)) - penalty * out)
+    else:
+        weights = solve(response)
+        out = _product(transposed, weights)
+        change = _product(transposed, solve(response - _product(design, out) - penalty * weights))
+    return out + change, change
+
+
+def _transposed(xp: Any, x: Any) -> Any:
+    return xp.moveaxis(x, -1, -2)
+
+
+def _product(matrices: Any, vectors: Any) -> Any:
     """Matrix-vector products, float64[trials, rows]."""
-    products: np.ndarray = (matrices @ vectors[..., None])[..., 0]
-    return products
+    return (matrices @ vectors[..., None])[..., 0]
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
