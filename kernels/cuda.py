@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from theorylab.kernels.cuda_sources import SOURCE, SUMS
+from theorylab.kernels.cuda_sources import SOURCE
 from theorylab.kernels.draws import reserve
-from theorylab.kernels.exponential_sums import LANES, TERMS, numbers
+from theorylab.kernels.exponential_sums import LANES, RADIAL, ROW, TERMS, numbers, spacing
 from theorylab.kernels.random import Stream
 
 # Threads of a block: a power of two, at most 256.
@@ -151,22 +151,29 @@ def exponential_sums(
     """Twin of the sums of `kernels.exponential_sums`."""
     cp = library()
     normals, uniforms = numbers(kind, scales.size)
-    first = reserve(rng, (normals + uniforms) * -(-terms // TERMS))
+    ordinals = normals + uniforms
+    first = reserve(rng, ordinals * -(-terms // TERMS))
+    if kind == RADIAL:
+        # The kernel takes the second normal and the uniform together.
+        normals, uniforms = 1, 0
     out = cp.empty((trials, len(t)))
     launch(
         "exponential_sums",
-        (trials, -(-len(t) // SUMS)),
+        (trials, -(-len(t) // ROW)),
         LANES // 2,
         out,
         cp.asarray(t),
         np.int32(len(t)),
+        np.float64(spacing(t)),
         np.int64(terms),
         np.int32(kind),
         np.int32(normals),
         np.int32(uniforms),
+        np.int32(ordinals),
         cp.asarray(centre),
         np.int64(centre.shape[1] * (len(centre) > 1)),
         cp.asarray(scales),
+        np.float64(0.5 * (scales.size - 1)),
         *_words(rng.key, first, rng.first_trial),
     )
     return _host(out)

@@ -8,10 +8,7 @@ intrinsics and no libraries, so that a host compiler can build the same text for
 
 from __future__ import annotations
 
-from theorylab.kernels.exponential_sums import FACTORS, GAUSSIAN, ISOTROPIC, LANES, TERMS
-
-# Inverse temperatures that a thread of the exponential sums keeps in registers.
-SUMS = 8
+from theorylab.kernels.exponential_sums import FACTORS, GAUSSIAN, ISOTROPIC, LANES, RADIAL, ROW, TERMS
 
 COMMON = r"""
 typedef unsigned int u32;
@@ -77,9 +74,11 @@ __device__ static inline void cos_sin_turns(double v, double *x, double *y) {
     *y = of_bits((i64)((u64)bits_of(odd ? c : s) ^ y_sign));
 }
 
-// The two uniforms, or the two standard normals, of a quadruple.
-__device__ static inline void pair(u32 quad, u32 draw, u32 trial, u32 k0, u32 k1, int normal, double *x, double *y) {
-    u32 c[4] = {quad, draw, trial, 0u};
+// The two uniforms, or the two standard normals, of the quadruple with the given counter.
+__device__ static inline void pair_of(
+    u32 quad, u32 draw, u32 trial, u32 word, u32 k0, u32 k1, int normal, double *x, double *y
+) {
+    u32 c[4] = {quad, draw, trial, word};
     philox(c, k0, k1);
     *x = to_uniform(c[0], c[1]);
     *y = to_uniform(c[2], c[3]);
@@ -89,6 +88,10 @@ __device__ static inline void pair(u32 quad, u32 draw, u32 trial, u32 k0, u32 k1
         *x = mul(radius, *x);
         *y = mul(radius, *y);
     }
+}
+
+__device__ static inline void pair(u32 quad, u32 draw, u32 trial, u32 k0, u32 k1, int normal, double *x, double *y) {
+    pair_of(quad, draw, trial, 0u, k0, k1, normal, x, y);
 }
 
 // e^x for x <= 709; 0 below -708.
@@ -215,20 +218,38 @@ extern "C" __global__ void sgd_linear(
 }
 """
 
-# Exponential sums; a block of LANES / 2 threads for a trial and SUMS inverse temperatures, two lanes a thread.
+# Exponential sums; a block of LANES / 2 threads for a trial and ROW inverse temperatures, two lanes a thread.
 EXPONENTIAL_SUMS = r"""
+// A gamma variable from z and u; if they are refused, from counters of the term's own.
+__device__ static inline double gamma_variable(
+    double shape, double z, double u, u32 place, u32 draw, u32 trial, u32 k0, u32 k1
+) {
+    double d = sub(shape, 1.0 / 3.0), c = 1.0 / sqrt(mul(9.0, d)), other;
+    for (u32 word = 1;; word += 2) {
+        double v = add(1.0, mul(c, z));
+        if (v > 0.0) {
+            double cube = mul(mul(v, v), v);
+            double bound = add(mul(mul(0.5, z), z), sub(d, mul(d, cube)));
+            if (log_unit(u) < add(bound, mul(mul(3.0, d), log_unit(v)))) return mul(d, cube);
+        }
+        pair_of(place, draw, trial, word, k0, k1, 1, &z, &other);
+        pair_of(place, draw, trial, word + 1, k0, k1, 0, &u, &other);
+    }
+}
+
 extern "C" __global__ void exponential_sums(
-    double *out, const double *t, int temperatures, i64 terms, int kind, int normals, int uniforms,
-    const double *centre, i64 centre_row, const double *scales,
+    double *out, const double *t, int temperatures, double step, i64 terms,
+    int kind, int normals, int uniforms, int ordinals,
+    const double *centre, i64 centre_row, const double *scales, double shape,
     u32 k0, u32 k1, u32 first_draw, u32 first_trial
 ) {
     __shared__ double lowest[LANES], total[LANES];
-    int m = threadIdx.x, first = blockIdx.y * SUMS, count = min(SUMS, temperatures - first);
+    int m = threadIdx.x, first = blockIdx.y * ROW, count = min(ROW, temperatures - first);
     u32 trial = first_trial + blockIdx.x, draw = first_draw;
-    double low[2] = {1e150, 1e150}, sum[SUMS][2];
-    for (int k = 0; k < SUMS; k++) sum[k][0] = sum[k][1] = 0.0;
+    double low[2] = {1e150, 1e150}, sum[ROW][2];
+    for (int k = 0; k < ROW; k++) sum[k][0] = sum[k][1] = 0.0;
     centre += blockIdx.x * centre_row;
-    for (i64 start = 0; start < terms; start += TERMS, draw += normals + uniforms) {
+    for (i64 start = 0; start < terms; start += TERMS, draw += ordinals) {
         i64 stop = min((i64)TERMS, terms - start);
         for (i64 i = 2 * m; i < stop; i += LANES) {
             u32 quad = (u32)(i / 2);
@@ -242,6 +263,13 @@ extern "C" __global__ void exponential_sums(
                     energy[h] = kind == GAUSSIAN ? x[h] : add(energy[h], mul(0.5, mul(gap, gap)));
                 }
             }
+            if (kind == RADIAL) {
+                double z[2], u[2];
+                pair(quad, draw + 1, trial, k0, k1, 1, z, z + 1);
+                pair(quad, draw + 2, trial, k0, k1, 0, u, u + 1);
+                for (int h = 0; h < 2; h++)
+                    energy[h] = add(energy[h], gamma_variable(shape, z[h], u[h], i + h, draw + 1, trial, k0, k1));
+            }
             for (int j = 0; j < uniforms; j++) {
                 pair(quad, draw + normals + j, trial, k0, k1, 0, x, x + 1);
                 for (int h = 0; h < 2; h++) {
@@ -254,8 +282,10 @@ extern "C" __global__ void exponential_sums(
             }
             for (int h = 0; h < 2 && i + h < stop; h++) {
                 double delta = sub(energy[h], low[h]);
+                double weight = 0.0, ratio = step > 0.0 ? exponential(mul(-step, fabs(delta))) : 0.0;
                 for (int k = 0; k < count; k++) {
-                    double weight = exponential(mul(-t[first + k], fabs(delta)));
+                    if (step > 0.0 && k > 0) weight = mul(weight, ratio);
+                    else weight = exponential(mul(-t[first + k], fabs(delta)));
                     sum[k][h] = delta < 0.0 ? add(mul(sum[k][h], weight), 1.0) : add(sum[k][h], weight);
                 }
                 low[h] = min(low[h], energy[h]);
@@ -291,7 +321,8 @@ CONSTANTS = "".join(
         "GAUSSIAN": GAUSSIAN,
         "ISOTROPIC": ISOTROPIC,
         "LANES": LANES,
-        "SUMS": SUMS,
+        "RADIAL": RADIAL,
+        "ROW": ROW,
         "TERMS": TERMS,
     }.items()
 )

@@ -14,6 +14,7 @@ from numba import njit, uint32, uint64
 
 from theorylab.kernels.philox import philox4x32_numba
 from theorylab.kernels.random import Stream, cos_sin_turns, log_unit, to_uniform
+from theorylab.kernels.vectors import wide
 
 # Quadruples per pass: the work arrays (8 kB) stay in the first-level cache.
 PASS = 256
@@ -44,6 +45,7 @@ def fill(out, size, key, first_draw, trial, normal):  # type: ignore[no-untyped-
     normal
         Whether normals or uniforms are wanted.
     """
+    wide()
     width = size // 2
     total = out.size // 2
     length = min(PASS, total)

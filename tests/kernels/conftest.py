@@ -16,7 +16,7 @@ from theorylab.kernels import cuda
 from theorylab.kernels.cuda_sources import KERNELS, SOURCE
 
 HERE = Path(__file__).parent
-NUMBERS = {np.int32: ctypes.c_int32, np.uint32: ctypes.c_uint32, np.int64: ctypes.c_int64}
+NUMBERS = {np.int32: ctypes.c_int32, np.uint32: ctypes.c_uint32, np.int64: ctypes.c_int64, np.float64: ctypes.c_double}
 # Not too many threads for a processor of two cores; the sums fix their own number.
 THREADS = 8
 

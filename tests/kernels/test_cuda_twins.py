@@ -79,14 +79,13 @@ def test_sgd_on_linear_models(cuda, v, batch, times, own):
 
 
 @pytest.mark.parametrize("terms", [1, 127, 2049, 5000])
-@pytest.mark.parametrize("temperatures", [1, 9])
-def test_exponential_sums(cuda, terms, temperatures):
+@pytest.mark.parametrize("t", [np.ones(1), np.geomspace(0.1, 50, 9), np.linspace(0.5, 9, 18)], ids=len)
+def test_exponential_sums(cuda, terms, t):
     """The sums are equal to the bit; their logarithms are the libraries', within 1 unit in the last place each."""
-    t = np.geomspace(0.1, 50, temperatures)
     scales = np.array([1.0, 0.5, 2.0])
     for name, arguments in (
         ("gaussian", ()),
-        *(("isotropic", (3.0, d)) for d in (1, 2, 3, 40)),
+        *(("isotropic", (3.0, d)) for d in (1, 2, 3, 10, 40)),
         ("quadratic", (np.array([1.0, 0.0, -2.0]), scales)),
         ("quadratic", (np.arange(6.0).reshape(2, 3), scales)),
     ):

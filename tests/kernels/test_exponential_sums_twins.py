@@ -16,8 +16,9 @@ FALSE_ALARM = 1e-6
 T = np.array([0.1, 1.0, 7.0, 300.0])
 CASES = [
     ("gaussian", ()),
-    *(("isotropic", (3.0, d)) for d in (1, 2, 3, 20, 75)),
+    *(("isotropic", (3.0, d)) for d in (1, 2, 3, 9, 10, 75)),
     ("isotropic", (np.array([1.0, 4.0, 2.0]), 6)),
+    ("isotropic", (np.array([1.0, 4.0, 2.0]), 21)),
     ("quadratic", (np.array([1.0, -2.0]), np.array([1.0, 0.3]))),
     ("quadratic", (np.arange(6.0).reshape(3, 2), np.array([1.0, 0.3]))),
 ]
@@ -41,6 +42,19 @@ def test_the_bits_depend_neither_on_batches_of_trials_nor_on_the_other_temperatu
     alone = [run(backend, name, arguments, 3000, trials=1, first_trial=i) for i in range(3)]
     np.testing.assert_array_equal(np.concatenate(alone), whole)
     np.testing.assert_array_equal(run(backend, name, arguments, 3000, t=T[1:3]), whole[:, 1:3])
+
+
+@pytest.mark.parametrize("count", [3, 8, 9, 20])
+def test_equally_spaced_temperatures_share_exponentials(count):
+    """Up to rounding, the sums are those of each temperature alone; descending ones take the plain way."""
+    t = np.linspace(0.2, 60, count)
+    whole = run("numba", "isotropic", (3.0, 12), 3000, t=t)
+    assert sums.spacing(t) > 0
+    assert sums.spacing(t[::-1]) == sums.spacing(np.geomspace(0.2, 60, count)) == sums.spacing(t[:2]) == 0
+    alone = [run("numba", "isotropic", (3.0, 12), 3000, t=t[i : i + 1]) for i in range(count)]
+    np.testing.assert_allclose(whole, np.concatenate(alone, axis=1), rtol=1e-13, atol=1e-14)
+    np.testing.assert_array_equal(run("numba", "isotropic", (3.0, 12), 3000, t=t[::-1])[:, ::-1][:, 0], whole[:, 0])
+    np.testing.assert_allclose(run("numpy", "isotropic", (3.0, 12), 3000, t=t), whole, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize(("name", "arguments"), CASES)
@@ -70,7 +84,7 @@ def test_extreme_temperatures_neither_overflow_nor_vanish(backend):
     np.testing.assert_allclose(got[:, 1], -1e9 * lowest, rtol=1e-6)
 
 
-@pytest.mark.parametrize("d", [1, 2, 3, 4, 36, 80])
+@pytest.mark.parametrize("d", [1, 2, 3, 4, 9, 10, 11, 36, 80, 2000])
 def test_distances_have_the_law_of_distances(d):
     """One term is its own energy: noncentral chi-square by the sup-distance of 40000 draws, false alarm 1e-6."""
     norm, trials = 1.7, 40000
