@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from theorylab.errors import DomainError, TheorylabError
+from theorylab.errors import DomainError, TheorylabError, UsageError
 from theorylab.parameters import Choices, Observed, Space
 
 if TYPE_CHECKING:
@@ -127,6 +127,18 @@ class ClosedForm(Prediction):
     numeric: Callable[..., Any] | None = None
     rtol: float = 1e-12
     corners: tuple[Mapping[str, Any], ...] = ()
+
+    def __post_init__(self) -> None:
+        import sympy as sp
+
+        # A formula may be a plain number.
+        try:
+            expr = sp.sympify(self.expr, strict=True)
+        except sp.SympifyError:
+            expr = None
+        if not isinstance(expr, sp.Expr):
+            raise UsageError(f"a closed form is a SymPy expression or a number, not {self.expr!r}")
+        object.__setattr__(self, "expr", expr)
 
     @cached_property
     def _function(self) -> Callable[..., Any]:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from theorylab.claim import Mutant
-from theorylab.errors import DomainError, UnknownNameError
+from theorylab.errors import DomainError, UnknownNameError, UsageError
 from theorylab.parameters import Choices, Constraint, Integers, Interval, Observed, Parameter, Space
 from theorylab.prediction import ClosedForm, Implicit, Numerical, Prediction, PredictionError, Value
 
@@ -139,3 +139,10 @@ def test_mutants_are_predictions_over_the_same_domain() -> None:
         assert wrong(c=3.0, lam=1.0) == 4.0
         with pytest.raises(DomainError, match="c must exceed lam"):
             wrong(c=1.0, lam=2.0)
+
+
+def test_a_closed_form_may_be_a_number_and_nothing_else():
+    assert ClosedForm(expr=2, space=Space([])).evaluate().value == 2.0
+    for wrong in ("x + 1", [1, 2], None):
+        with pytest.raises(UsageError, match="a closed form is a SymPy expression or a number, not"):
+            ClosedForm(expr=wrong, space=Space([]))
