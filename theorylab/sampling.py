@@ -6,11 +6,11 @@ code: not on the number of workers, the order of blocks, a resume, or the machin
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import pickle
-from collections.abc import Iterator, Mapping, Sequence
+import threading
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -122,7 +122,7 @@ def compute(block: Block, simulation: Simulation, memory: int | None = None) -> 
     start = time.perf_counter()
     stream = Stream(block.words(), block.backend)
     # What is not finite is an error below, with its row; NumPy's warnings on the way there say less.
-    with _one_thread(), np.errstate(all="ignore"):
+    with _one_thread, np.errstate(all="ignore"):
         try:
             samples = simulation.run(block.trials, stream, block.params, memory)
         except LackOfMemory as error:
@@ -170,12 +170,44 @@ def canonical(content: Any) -> str:
     return json.dumps(plain(content), sort_keys=True, separators=(",", ":"))
 
 
-@contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    from threadpoolctl import threadpool_limits
+class _OneThread:
+    """One BLAS thread each, while any thread of this process computes a block: the last to leave lifts the limit."""
 
-    with threadpool_limits(limits=1):
-        yield
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._before: Any = None
+
+    def __enter__(self) -> None:
+        from threadpoolctl import threadpool_limits
+
+        with self._lock:
+            if self._inside == 0:
+                _take_control()
+            # Some libraries keep the limit for the process, some for each thread.
+            limits = threadpool_limits(limits=1)
+            if self._inside == 0:
+                self._before = limits
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                _take_control()
+                self._before.restore_original_limits()
+
+
+def _take_control() -> None:
+    """Let this thread set the limit: threadpoolctl, from 3.8 on, heeds only the thread that did so first."""
+    import threadpoolctl
+
+    controller = getattr(threadpoolctl, "OpenBLASController", None)
+    if hasattr(controller, "clear_controlling_thread"):
+        controller.clear_controlling_thread(force=True)
+
+
+_one_thread = _OneThread()
 
 
 def merge(parts: Sequence[tuple[int, Samples]]) -> Samples:
