@@ -75,7 +75,7 @@ def verify(
     LackOfMemory
         When there is no room for a single trial; finished blocks are in the store.
     DesignError
-        When the claim cannot be tested as written, such as a margin too wide for its mutants.
+        When the claim cannot be tested as written: without mutants, or with a margin too wide for them.
     """
     if isinstance(claim, str):
         from theorylab.registry import claim as find
@@ -109,6 +109,11 @@ def verifying(
     level: float = CLAIM_LEVEL,
 ) -> Steps[Verdict]:
     """`verify` in steps, so that several claims can be under way at once."""
+    if claim.check.sampled and not claim.mutants and claim.expected == "holds":
+        raise DesignError(
+            f"claim {claim.name} has no mutants: a check that has rejected nothing has verified nothing; "
+            "add a plausible wrong formula"
+        )
     run = _Run(claim, budget, claim.budget(budget), seed, level)
     if claim.check.sampled:
         work = heaviest_block(claim, budget)

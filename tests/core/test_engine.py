@@ -22,6 +22,7 @@ from theorylab.sampler import finish
 
 a = A.symbol
 ONE = closed(a, A)
+FAR = Mutant("far", 2 * a)
 TWO_POINTS = [{"a": 1.0}, {"a": 2.0}]
 
 
@@ -177,7 +178,7 @@ def test_first_look_projects_to_the_full_budget(rng):
     def simulate(trials, rng):
         return 1.0 + 0.3 * rng.normal(trials)
 
-    full = replace(claim(), simulation=simulate, name="test/engine/first")
+    full = replace(claim(), simulation=simulate, name="test/engine/first", mutants=[FAR])
     early, late = first_look(full, "quick", 0), verify(full, "quick", level=1e-6)
     assert early.samples == 64
     assert late.samples > 64
@@ -189,7 +190,7 @@ def test_pilot():
     def simulate(trials, rng):
         return 1.0 + 0.3 * rng.normal(trials)
 
-    able = replace(claim(), simulation=simulate, name="test/engine/pilot", mutants=[Mutant("far", 2 * a)])
+    able = replace(claim(), simulation=simulate, name="test/engine/pilot", mutants=[FAR])
     assert pilot(able, "quick").endswith("the margin is 0.1: enough")
     unable = make(Expectation(), ONE, simulate, points=[{"a": 1.0}], margin=0.01)
     assert pilot(unable, "quick").endswith("the margin is 0.01: not enough")
@@ -211,7 +212,7 @@ def test_same_seed_same_verdict():
     def simulate(trials, rng):
         return 1.0 + 0.3 * rng.normal(trials)
 
-    whole = replace(claim(), simulation=simulate, name="test/engine/seed")
+    whole = replace(claim(), simulation=simulate, name="test/engine/seed", mutants=[FAR])
     first, again, other = (whole.verify(seed=s) for s in (3, 3, 4))
     assert first.interval == again.interval
     assert first.interval != other.interval
@@ -224,6 +225,11 @@ def test_claims_by_name_and_unknown_budgets():
         verify("double_descent/gaussian-ols-exact/excess-rik")
     with pytest.raises(UnknownNameError, match="budget 'quik'"):
         verify(claim(), "quik")
+
+
+def test_a_claim_that_could_not_fail_its_mutants_is_refused():
+    with pytest.raises(DesignError, match="no mutants: a check that has rejected nothing has verified nothing"):
+        verify(claim())
 
 
 def test_verdict_is_plain_json(rng):
