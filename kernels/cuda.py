@@ -76,6 +76,11 @@ def _fill(key: np.ndarray, draw: int, first_trial: int, trials: int, draws: int,
     return out
 
 
+def _of(name: str, dtype: Any) -> str:
+    """The name of a kernel in the given precision."""
+    return name if dtype == np.float64 else f"{name}_single"
+
+
 def _words(key: np.ndarray, draw: int, first_trial: int) -> tuple[np.uint32, ...]:
     return np.uint32(key[0]), np.uint32(key[1]), np.uint32(draw), np.uint32(first_trial)
 
@@ -88,18 +93,19 @@ def sgd_random_features(
     v, d = a.shape[1:]
     first = reserve(rng, len(rates))
     features, target, steps = cp.asarray(a), cp.asarray(c), cp.asarray(rates)
-    theta, error = cp.zeros((trials, d)), cp.empty((trials, batch))
+    theta, error = cp.zeros((trials, d), dtype=a.dtype), cp.empty((trials, batch), dtype=a.dtype)
     ahead = max(1, AHEAD // (8 * trials * batch * (v + d)))
-    out = np.empty((trials, len(times)))
+    out = np.empty((trials, len(times)), dtype=a.dtype)
     done = 0
     for j, instant in enumerate(times):
         while done < instant:
             block = min(ahead, int(instant) - done)
             z = _fill(rng.key, first + done, rng.first_trial, trials, block, batch * v, 1)
-            z = cp.ascontiguousarray(z[:, :, : batch * v]).reshape(trials, block * batch, v)
+            z = cp.ascontiguousarray(z[:, :, : batch * v], dtype=a.dtype).reshape(trials, block * batch, v)
             phi, label = _products(cp, z, features), _products(cp, z, target[:, :, None])
             shape = (np.int64(block), np.int64(batch), np.int64(d))
-            launch("sgd_steps", (trials,), THREADS, theta, error, phi, label, steps[done : done + block], *shape)
+            given = (phi, label, steps[done : done + block])
+            launch(_of("sgd_steps", a.dtype), (trials,), THREADS, theta, error, *given, *shape)
             done += block
         gap = cp.matmul(features, theta[:, :, None])[:, :, 0] - target
         out[:, j] = _host((gap * gap).sum(axis=1))
@@ -120,10 +126,10 @@ def sgd_linear(
     cp = library()
     v = gap.shape[1]
     first = reserve(rng, len(rates))
-    out, g, error = cp.empty((trials, len(times))), cp.empty((trials, v)), cp.empty((trials, batch))
-    z = cp.empty((trials, batch * v + batch * v % 2))
+    sizes = (len(times), v, batch * v + batch * v % 2, batch)
+    out, g, z, error = (cp.empty((trials, size), dtype=gap.dtype) for size in sizes)
     launch(
-        "sgd_linear",
+        _of("sgd_linear", gap.dtype),
         (trials,),
         THREADS,
         out,

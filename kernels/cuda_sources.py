@@ -143,10 +143,11 @@ extern "C" __global__ void fill(
 }
 """
 
+# A kernel that is wanted in single precision too writes `real`.
 # Steps of SGD on given features phi[trials, steps, batch, d] and labels[trials, steps, batch]; a block a trial.
 SGD_STEPS = r"""
 extern "C" __global__ void sgd_steps(
-    double *theta, double *error, const double *phi, const double *label, const double *rates,
+    real *theta, real *error, const real *phi, const real *label, const real *rates,
     i64 steps, i64 batch, i64 d
 ) {
     i64 trial = blockIdx.x;
@@ -156,14 +157,14 @@ extern "C" __global__ void sgd_steps(
     label += trial * steps * batch;
     for (i64 s = 0; s < steps; s++, phi += batch * d, label += batch) {
         for (i64 i = 0; i < batch; i++) {
-            double inner = 0.0;
+            real inner = 0;
             for (i64 k = threadIdx.x; k < d; k += blockDim.x) inner += phi[i * d + k] * theta[k];
-            inner = block_sum(inner);
+            inner = (real)block_sum(inner);
             if (threadIdx.x == 0) error[i] = rates[s] * (inner - label[i]);
         }
         __syncthreads();
         for (i64 k = threadIdx.x; k < d; k += blockDim.x) {
-            double change = 0.0;
+            real change = 0;
             for (i64 i = 0; i < batch; i++) change += error[i] * phi[i * d + k];
             theta[k] -= change;
         }
@@ -175,8 +176,8 @@ extern "C" __global__ void sgd_steps(
 # SGD on linear models, all steps; a block a trial. `spectrum_row` and `gap_row` are 0 where one row serves all trials.
 SGD_LINEAR = r"""
 extern "C" __global__ void sgd_linear(
-    double *out, double *g, double *z, double *error,
-    const double *spectrum, i64 spectrum_row, const double *gap, i64 gap_row, const double *rates,
+    real *out, real *g, real *z, real *error,
+    const real *spectrum, i64 spectrum_row, const real *gap, i64 gap_row, const real *rates,
     i64 steps, const i64 *times, i64 instants, i64 batch, i64 v,
     u32 k0, u32 k1, u32 first_draw, u32 first_trial
 ) {
@@ -191,25 +192,29 @@ extern "C" __global__ void sgd_linear(
     __syncthreads();
     for (i64 s = 0; s <= steps; s++) {
         if (j < instants && times[j] == s) {
-            double risk = 0.0;
+            real risk = 0;
             for (i64 k = threadIdx.x; k < v; k += blockDim.x) risk += g[k] * g[k];
-            risk = block_sum(risk);
+            risk = (real)block_sum(risk);
             if (threadIdx.x == 0) out[j] = risk;
             j++;
         }
         if (s == steps) break;
-        for (i64 q = threadIdx.x; q < quads; q += blockDim.x)
-            pair((u32)q, first_draw + (u32)s, first_trial + (u32)trial, k0, k1, 1, z + 2 * q, z + 2 * q + 1);
+        for (i64 q = threadIdx.x; q < quads; q += blockDim.x) {
+            double x, y;
+            pair((u32)q, first_draw + (u32)s, first_trial + (u32)trial, k0, k1, 1, &x, &y);
+            z[2 * q] = (real)x;
+            z[2 * q + 1] = (real)y;
+        }
         __syncthreads();
         for (i64 i = 0; i < batch; i++) {
-            double inner = 0.0;
+            real inner = 0;
             for (i64 k = threadIdx.x; k < v; k += blockDim.x) inner += z[i * v + k] * g[k];
-            inner = block_sum(inner);
+            inner = (real)block_sum(inner);
             if (threadIdx.x == 0) error[i] = rates[s] * inner;
         }
         __syncthreads();
         for (i64 k = threadIdx.x; k < v; k += blockDim.x) {
-            double change = 0.0;
+            real change = 0;
             for (i64 i = 0; i < batch; i++) change += error[i] * z[i * v + k];
             g[k] -= spectrum[k] * change;
         }
@@ -327,6 +332,12 @@ CONSTANTS = "".join(
     }.items()
 )
 
+
+def _both(source: str, name: str) -> str:
+    """A kernel in double precision, and under another name in single precision."""
+    return source.replace("real", "double") + source.replace("real", "float").replace(f"{name}(", f"{name}_single(")
+
+
 # One text for the compiler, and the names of the kernels in it.
-SOURCE = CONSTANTS + COMMON + FILL + SGD_STEPS + SGD_LINEAR + EXPONENTIAL_SUMS
-KERNELS = ("fill", "sgd_steps", "sgd_linear", "exponential_sums")
+SOURCE = CONSTANTS + COMMON + FILL + _both(SGD_STEPS, "sgd_steps") + _both(SGD_LINEAR, "sgd_linear") + EXPONENTIAL_SUMS
+KERNELS = ("fill", "sgd_steps", "sgd_steps_single", "sgd_linear", "sgd_linear_single", "exponential_sums")

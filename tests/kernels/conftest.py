@@ -62,7 +62,7 @@ def host_cuda(host_library, monkeypatch):
         for argument in arguments:
             if isinstance(argument, np.ndarray):
                 assert argument.flags.c_contiguous
-                assert argument.dtype in (np.float64, np.int64)
+                assert argument.dtype in (np.float64, np.float32, np.int64)
                 converted.append(ctypes.c_void_p(argument.ctypes.data))
             else:
                 converted.append(NUMBERS[type(argument)](argument))

@@ -58,12 +58,17 @@ def test_sgd_on_random_features(cuda, monkeypatch, v, d, batch, times, own):
     source = np.random.default_rng(0)
     features = source.standard_normal((4, v, d) if own else (v, d))
     target = source.standard_normal((4, v) if own else v)
-    options = {"rate": np.linspace(0.02, 0.01, 30), "batch": batch, "times": np.array(times)}
+    options = {"rate": np.linspace(0.02, 0.01, 30), "batch": batch, "times": np.array(times), "form": "direct"}
     one, other = stream("numba"), stream("cupy")
     expected = sgd.random_features(4, one, features, target, **options)
     got = sgd.random_features(4, other, features, target, **options)
     np.testing.assert_allclose(got, expected, rtol=1e-12)
     assert one.next_draw() == other.next_draw()
+    for form in sgd.FORMS:
+        options["form"] = form
+        got = sgd.random_features(4, stream("cupy"), features, target, dtype=np.float32, **options)
+        assert got.dtype == np.float32
+        np.testing.assert_allclose(got, sgd.random_features(4, stream("numba"), features, target, **options), rtol=1e-4)
 
 
 @pytest.mark.parametrize("own", [False, True])

@@ -30,12 +30,12 @@ def run(backend, kind, trials=4, first_trial=0, own=False, v=9, d=4, **options):
     if own:
         rows = slice(first_trial, first_trial + trials)
         features, target = features[rows], target[rows]
-    if kind == "random features":
-        return sgd.random_features(trials, rng, features, target, **options)
+    if kind in sgd.FORMS:
+        return sgd.random_features(trials, rng, features, target, form=kind, **options)
     return sgd.linear(trials, rng, *sgd.principal(features, target), **options)
 
 
-KINDS = pytest.mark.parametrize("kind", ["random features", "linear"])
+KINDS = pytest.mark.parametrize("kind", [*sgd.FORMS, "linear"])
 
 
 @KINDS
@@ -58,7 +58,7 @@ def test_batches_of_trials_and_later_times_change_nothing(kind, backend, own):
     np.testing.assert_array_equal(np.concatenate(parts), whole)
     longer = run(backend, kind, trials=7, own=own, times=np.array([0, 1, 5, 7, 60]))
     # A product of more rows may round differently.
-    np.testing.assert_allclose(longer[:, [0, 1, 3]], whole, rtol=1e-13 if kind == "random features" else 0)
+    np.testing.assert_allclose(longer[:, [0, 1, 3]], whole, rtol=1e-13 if kind == "direct" else 0)
 
 
 @pytest.mark.parametrize("backend", ["numpy", "numba"])
@@ -71,7 +71,7 @@ def test_draws_after_a_run_are_new_and_do_not_depend_on_the_backend(backend):
 def test_one_step_by_hand():
     rng, same = Stream(KEY, "numba"), Stream(KEY, "numba")
     features, target = model(5, 3)
-    risk = sgd.random_features(1, rng, features, target, rate=0.3, batch=2, times=np.array([1]))
+    risk = sgd.random_features(1, rng, features, target, rate=0.3, batch=2, times=np.array([1]), form="direct")
     z = same.normal(1, 2, 5)[0]
     theta = 0.3 * features.T @ z.T @ (z @ target)
     np.testing.assert_allclose(risk, [[np.sum((features @ theta - target) ** 2)]], rtol=1e-13)
@@ -110,6 +110,38 @@ def test_label_noise_is_a_blind_coordinate():
     assert abs(z) < stats.norm.isf(FALSE_ALARM / 2)
 
 
+def test_both_forms_have_one_law():
+    """Risks after 20 steps by the sup-distance of two samples of 20000: false alarm 1e-6."""
+    times, trials = np.array([20]), 20000
+    a, b = (np.sort(run("numba", form, trials=trials, times=times)[:, 0]) for form in sgd.FORMS)
+    at = np.concatenate([a, b])
+    distance = np.abs(np.searchsorted(a, at, "right") - np.searchsorted(b, at, "right")).max() / trials
+    assert distance < np.sqrt(np.log(2 / FALSE_ALARM) / trials)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+@KINDS
+def test_single_precision_follows_double(kind, backend):
+    times = np.array([0, 3, 50])
+    single = run(backend, kind, times=times, dtype=np.float32)
+    assert single.dtype == np.float32
+    np.testing.assert_allclose(single, run(backend, kind, times=times), rtol=1e-4)
+
+
+@pytest.mark.parametrize(("v", "d"), [(9, 4), (4, 9), (6, 6)])
+@pytest.mark.parametrize("own", [(False, False), (False, True), (True, False), (True, True)])
+def test_principal_knows_all_inner_products(v, d, own):
+    """Squared norms of the target and of its products with the features, for matrices and targets shared or not."""
+    source = np.random.default_rng(v)
+    features = source.standard_normal((3, v, d) if own[0] else (v, d))
+    target = source.standard_normal((3, v) if own[1] else v)
+    spectrum, gap = sgd.principal(features, target)
+    assert spectrum.shape[-1] == gap.shape[-1] == min(v, d) + 1
+    seen = (np.swapaxes(features, -1, -2) @ target[..., None])[..., 0]
+    np.testing.assert_allclose((gap**2).sum(axis=-1), np.broadcast_to((target**2).sum(axis=-1), gap.shape[:-1]))
+    np.testing.assert_allclose((spectrum * gap**2).sum(axis=-1), (seen**2).sum(axis=-1))
+
+
 def test_principal_keeps_the_risk_and_its_minimum():
     features, target = model(9, 4, 3)
     spectrum, gap = sgd.principal(features, target)
@@ -117,7 +149,7 @@ def test_principal_keeps_the_risk_and_its_minimum():
     for a, c, rest, lam in zip(features, target, gap[:, -1], spectrum):
         best = np.linalg.lstsq(a, c, rcond=None)[0]
         np.testing.assert_allclose(rest**2, np.sum((a @ best - c) ** 2))
-        np.testing.assert_allclose(lam[:-1], np.linalg.eigvalsh(a.T @ a)[::-1])
+        np.testing.assert_allclose(lam[:-1], np.linalg.eigvalsh(a.T @ a))
 
 
 @pytest.mark.parametrize(("change", "message"), [
@@ -136,5 +168,7 @@ def test_shapes_that_do_not_fit_are_refused():
         sgd.random_features(2, Stream(KEY), np.ones((3, 2)), np.ones(4), **options)
     with pytest.raises(ValueError, match=r"features of shape \(3, 3, 2\): want 2 axes, or one of 2 before"):
         sgd.random_features(2, Stream(KEY), np.ones((3, 3, 2)), np.ones(3), **options)
+    with pytest.raises(ValueError, match="form 'primal'; known are principal, direct"):
+        sgd.random_features(2, Stream(KEY), np.ones((3, 2)), np.ones(3), form="primal", **options)
     with pytest.raises(ValueError, match="spectrum has 3 entries and gap 4"):
         sgd.linear(2, Stream(KEY), np.ones(3), np.ones(4), **options)
