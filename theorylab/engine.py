@@ -109,12 +109,13 @@ def verifying(
     level: float = CLAIM_LEVEL,
 ) -> Steps[Verdict]:
     """`verify` in steps, so that several claims can be under way at once."""
+    spend = claim.budget(budget)
     if claim.check.sampled and not claim.mutants and claim.expected == "holds":
         raise DesignError(
             f"claim {claim.name} has no mutants: a check that has rejected nothing has verified nothing; "
             "add a plausible wrong formula"
         )
-    run = _Run(claim, budget, claim.budget(budget), seed, level)
+    run = _Run(claim, budget, spend, seed, level)
     if claim.check.sampled:
         work = heaviest_block(claim, budget)
         run.sampler = Sampler(claim, seed, backend, store, executor, progress, memory, work)
