@@ -21,16 +21,16 @@ from theorylab.kernels.random import Stream
 from theorylab.simulation import Cost, Samples, simulation
 
 
-def _cost(n: int, p: int, drawn: int | None = None, chosen: bool = False) -> Cost:
+def _cost(n: int, p: int, drawn: int | None = None, chosen: bool = False, scaled: bool = False) -> Cost:
     small, features = min(n, p), drawn or p
     gram = 2.0 * n * p * small
     # Random columns: D uniforms are sorted, n p numbers gathered.
     sorting = features * math.log2(features) + n * p if chosen else 0.0
     return Cost(
         flops=gram + small**3 / 3.0 + 4.0 * small**2,
-        bytes=8.0 * (n * (features + (p if drawn else 0)) + small**2 + 4.0 * (n + p)),
+        bytes=8.0 * (n * (features + (p if drawn or scaled else 0)) + small**2 + 4.0 * (n + p)),
         draws=n * (features + 1.0),
-        moved=8.0 * n * (features + 4.0 * p + (2.0 * p if drawn else 0.0)),
+        moved=8.0 * n * (features + 4.0 * p + (2.0 * p if drawn or scaled else 0.0)),
         steps=small**2 / 2.0 + 4.0 * small + sorting,
         products=gram,
         order=small,
@@ -83,7 +83,7 @@ def proportional(trials: int, rng: Stream, *, n: int, gamma: float, sigma2: floa
     return found
 
 
-@simulation(backends=("numpy", "numba"), cost=lambda n, p, **_: _cost(n, p))
+@simulation(backends=("numpy", "numba"), cost=lambda n, p, **_: _cost(n, p, scaled=True))
 def correlated(
     trials: int, rng: Stream, *, n: int, p: int, sigma2: float, r2: float, spread: float
 ) -> dict[str, np.ndarray]:

@@ -76,11 +76,15 @@ def leading_weight(rng: Stream, diagonal: np.ndarray, off: np.ndarray, top: np.n
     return np.asarray((eigen.leading_weight_numpy if numpy else eigen.leading_weight_numba)(diagonal, off, top))
 
 
-def rows_cost(rows: float, sweeps: float, chis: float = 2.0, normals: float = 0.0) -> Cost:
-    """Cost of a tridiagonal matrix with so many chi variables and normals in a row, and of recursions over it."""
+def rows_cost(rows: float, sweeps: float, chis: float = 2.0, normals: float = 0.0, held: float | None = None) -> Cost:
+    """Cost of tridiagonal matrices with so many rows in all, chi variables and normals in a row, and of recursions.
+
+    Of a matrix, one array is held for a normal and two for a chi variable of a row, and one more for its square; `held`
+    is the number of rows of the matrices that are held at once, `rows` when None.
+    """
     return Cost(
         flops=4.0 * rows,
-        bytes=8.0 * 6.0 * rows,
+        bytes=8.0 * ((2.0 * chis + 1.0) * (rows if held is None else held) + 4.0),
         draws=(4.0 * chis + normals) * rows,
         moved=24.0 * 6.0 * rows,
         steps=(6.0 * chis + sweeps) * rows,
@@ -89,7 +93,8 @@ def rows_cost(rows: float, sweeps: float, chis: float = 2.0, normals: float = 0.
 
 def top_cost(*sizes: tuple[float, float]) -> Cost:
     """Chi variables and bisection on the leading rows of matrices of the sizes (P, B), one after the other."""
-    return rows_cost(sum(leading_rows(round(P), round(B)) for P, B in sizes), SWEEPS + 1.0)
+    rows = [leading_rows(round(P), round(B)) for P, B in sizes]
+    return rows_cost(sum(rows), SWEEPS + 1.0, held=max(rows))
 
 
 @simulation(backends=("numpy", "numba"), cost=lambda *, P, B, **_: top_cost((P, B)))
@@ -115,7 +120,13 @@ def spiked_top_at_ratio(
     return dict(spiked_top.function(trials, rng, P=round(r * B), B=B, theta=theta, sigma=sigma))
 
 
-@simulation(backends=("numpy", "numba"), cost=lambda *, P, r, **_: top_cost((P, P / r), (2 * P, 2 * P / r)))
+def _scaling_cost(*, P: float, r: float, **_: object) -> Cost:
+    small, large = (leading_rows(round(size), round(size / r)) for size in (P, 2 * P))
+    # Two arrays of the small matrix are still there while the large one is made.
+    return rows_cost(small + large, SWEEPS + 1.0, held=large + 0.4 * small)
+
+
+@simulation(backends=("numpy", "numba"), cost=_scaling_cost)
 def overlap_scaling(trials: int, rng: Stream, *, P: int, r: float, theta: float, sigma: float) -> np.ndarray:
     """How the overlap of top eigenvector and spike falls when the matrix doubles, float64[trials].
 

@@ -42,7 +42,7 @@ def _spectrum_cost(*, P: float, B: float, **_: object) -> Cost:
     gram, eigen = 2.0 * P * B * few, 4.0 / 3.0 * few**3
     return Cost(
         flops=gram + eigen,
-        bytes=8.0 * (2.0 * P * B + few**2),
+        bytes=8.0 * (P * B + max(P * B, 2.0 * few**2) + 2.0 * P),
         draws=P * B,
         moved=16.0 * P * B + 16.0 * few**2,
         products=gram,
@@ -51,12 +51,12 @@ def _spectrum_cost(*, P: float, B: float, **_: object) -> Cost:
     )
 
 
-def _rank_cost(rows: float, columns: float, drawn: float) -> Cost:
+def _rank_cost(rows: float, columns: float, drawn: float, held: float) -> Cost:
     few, many = min(rows, columns), max(rows, columns)
     singular = 4.0 * many * few**2 - 4.0 / 3.0 * few**3
     return Cost(
         flops=singular,
-        bytes=8.0 * (drawn + 2.0 * rows * columns),
+        bytes=8.0 * (held + 2.0 * columns),
         draws=drawn,
         moved=16.0 * rows * columns,
         factorisations=singular,
@@ -137,9 +137,7 @@ def batch_spectrum(trials: int, rng: Stream, *, P: int, B: int, theta: float, si
     return covariance_eigenvalues(_data(trials, rng, P, B, theta, sigma))
 
 
-@simulation(
-    backends=("numpy", "numba", "cupy"), cost=lambda *, P, B: _rank_cost(P, B, P * B)
-)
+@simulation(backends=("numpy", "numba", "cupy"), cost=lambda *, P, B: _rank_cost(P, B, P * B, P * B))
 def batch_rank(trials: int, rng: Stream, *, P: int, B: int) -> np.ndarray:
     """Numerical rank of a batch of B normal columns in R^P, float64[trials]."""
     return _rank(rng.normal(trials, P, B))
@@ -151,7 +149,7 @@ def _rank(x: np.ndarray) -> np.ndarray:
     return rank
 
 
-@simulation(backends=("numpy", "numba", "cupy"), cost=lambda *, N, B: _rank_cost(N, B, N * (N + B)))
+@simulation(backends=("numpy", "numba", "cupy"), cost=lambda *, N, B: _rank_cost(N, B, N * N + B, N * (N + B)))
 def resampled_rank(trials: int, rng: Stream, *, N: int, B: int) -> np.ndarray:
     """Numerical rank of B columns drawn with replacement from N normal columns in R^N, float64[trials]."""
     x = rng.normal(trials, N, N)

@@ -99,7 +99,8 @@ def two_batches(trials: int, rng: Stream, *, B: int, r: float, k: float, theta: 
 
 
 @simulation(
-    backends=("numpy", "numba"), cost=lambda *, P, b, k, **_: top_cost(*((P, size) for x in np.atleast_1d(b) for size in (x / k, x * k)))
+    backends=("numpy", "numba"),
+    cost=lambda *, P, b, k, **_: top_cost(*((P, size) for x in np.atleast_1d(b) for size in (x / k, x * k))),
 )
 def local_slopes(
     trials: int, rng: Stream, *, P: int, b: np.ndarray, k: float, theta: float, sigma: float

@@ -46,7 +46,7 @@ def _fixed_cost(*, P: float, B: float, steps: float, **_: object) -> Cost:
     products, eigen = 2.0 * P * P * (B + P), 10.0 / 3.0 * P**3
     return Cost(
         flops=products + eigen,
-        bytes=8.0 * (P * B + 4.0 * P**2 + 6.0 * P),
+        bytes=8.0 * (P * B + 3.0 * P**2 + 3.0 * P),
         draws=P * (B + 1.0),
         # A step reads the curvature and takes about six sums or products of vectors.
         moved=8.0 * P * B + 64.0 * P**2 + steps * (8.0 * P**2 + 144.0 * P),
@@ -90,10 +90,10 @@ def one_batch_growth(
     return {"growth": growth, "sign": xp.where(growth > 0.0, xp.asarray(1.0), xp.asarray(-1.0))}
 
 
-def _fresh_cost(*, P: float, B: float, steps: float = 1, **_: object) -> Cost:
+def _fresh_cost(*, P: float, B: float, steps: float = 1, batches: float = 2, **_: object) -> Cost:
     return Cost(
         flops=4.0 * steps * P * B,
-        bytes=8.0 * (2.0 * P * B + B + 4.0 * P),
+        bytes=8.0 * (batches * P * B + 3.0 * P),
         draws=P * (steps * B + 1.0),
         # Scaling writes the samples once more; two contractions read them, with an inner loop for each sample.
         moved=steps * (32.0 * P * B + 120.0 * P),
@@ -136,7 +136,7 @@ def one_step(trials: int, rng: Stream, *, P: int, B: int, sigma: float, eta: flo
     return {"ratio": ratio, "growth": ratio - 1.0}
 
 
-@simulation(backends=("numpy", "numba", "cupy"), cost=lambda **p: _fresh_cost(**{**p, "steps": 2}))
+@simulation(backends=("numpy", "numba", "cupy"), cost=lambda **p: _fresh_cost(**{**p, "steps": 2, "batches": 3}))
 def second_moment_order(
     trials: int, rng: Stream, *, P: int, B: int, theta: float, sigma: float, eta: float
 ) -> np.ndarray:

@@ -14,10 +14,10 @@ from scipy.stats import chi2
 from theorylab.kernels.random import Stream
 from theorylab.simulation import Cost, simulation
 
-# A bracketed root takes about 2500 operations of the interpreter, each as slow as a dozen steps. Two eigenvalue problems
-# of order two: 10 n^3 operations each, when there is no symmetry. Memory: of some thousand cases.
-ROOT = Cost(flops=1.0, bytes=1e6, draws=2.0, steps=30_000.0)
-EIGENVALUES = Cost(flops=160.0, bytes=1e6, draws=3.0, moved=700.0, factorisations=160.0, order=2.0)
+# A bracketed root takes about 2500 operations of the interpreter, each as slow as a dozen steps. Two eigenvalue
+# problems of order two: 10 n^3 operations each, when there is no symmetry. Memory: of 4096 cases, the most in a block.
+ROOT = Cost(flops=1.0, bytes=5e5, draws=2.0, steps=30_000.0)
+EIGENVALUES = Cost(flops=160.0, bytes=5e5, draws=3.0, moved=700.0, factorisations=160.0, order=2.0)
 
 
 def threshold(P: int, B: int, theta: float, sigma: float = 1.0) -> float:

@@ -5,7 +5,7 @@ The number of samples is n = p/c. Eigenvalues come from the smaller of X X^T and
 p - min(p, n) are exact zeros.
 
 Cost of a trial: p n random numbers, a product of 2 p n min(p, n) operations and an eigenvalue problem of
-(4/3) min(p, n)^3 more; memory 8 (2 p n + min(p, n)^2) bytes.
+(4/3) min(p, n)^3 more; memory for X twice.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def _cost(*, p: float, c: float = 1.0, n: float = 0.0, **_: object) -> Cost:
     gram, eigen = 2.0 * p * n * few, 4.0 / 3.0 * few**3
     return Cost(
         flops=gram + eigen,
-        bytes=8.0 * (2.0 * p * n + few**2),
+        bytes=8.0 * (p * n + max(1.15 * p * n, 2.0 * few**2) + 2.0 * p),
         draws=p * n,
         moved=24.0 * p * n + 16.0 * few**2 + 100.0 * p,
         products=gram,
@@ -90,11 +90,11 @@ def power_mean_at_ratio(
 
 
 def _two_cost(p: float, c1: float, c2: float, products: float, eigen: float) -> Cost:
-    n = p / c1 + p / c2
+    n, large = p / c1 + p / c2, p / min(c1, c2)
     products = 2.0 * p**2 * n + 2.0 * p**3 * products
     return Cost(
         flops=products + eigen,
-        bytes=8.0 * p * (2.0 * n + 2.0 * p),
+        bytes=8.0 * p * (large + max(large, 4.0 * p)),
         draws=p * n,
         moved=16.0 * p * n + 64.0 * p**2,
         products=products,
@@ -111,7 +111,7 @@ def _two(trials: int, rng: Stream, p: int, c1: float, c2: float, sigma: float) -
     return pair[0], pair[1]
 
 
-@simulation(backends=("numpy", "numba", "cupy"), cost=lambda *, p, c1, c2, **_: _two_cost(p, c1, c2, 0.0, 4.0 / 3.0 * p**3))
+@simulation(backends=("numpy", "numba", "cupy"), cost=lambda *, p, c1, c2, **_: _two_cost(p, c1, c2, 0, 4 / 3 * p**3))
 def sum_of_two(trials: int, rng: Stream, *, p: int, c1: float, c2: float, lam: float, sigma: float) -> np.ndarray:
     """(1/p) tr (S_1 + S_2 + lam)^-1 for independent S_i with n_i = p/c_i, float64[trials]."""
     first, second = _two(trials, rng, p, c1, c2, sigma)
@@ -120,7 +120,7 @@ def sum_of_two(trials: int, rng: Stream, *, p: int, c1: float, c2: float, lam: f
     return resolvent
 
 
-@simulation(backends=("numpy", "numba", "cupy"), cost=lambda *, p, c1, c2, k, **_: _two_cost(p, c1, c2, k, 0.0))
+@simulation(backends=("numpy", "numba", "cupy"), cost=lambda *, p, c1, c2, k, **_: _two_cost(p, c1, c2, k, 0))
 def product_of_two(trials: int, rng: Stream, *, p: int, c1: float, c2: float, k: int, sigma: float) -> np.ndarray:
     """(1/p) tr (S_1 S_2)^k for independent S_i with n_i = p/c_i, float64[trials]."""
     first, second = _two(trials, rng, p, c1, c2, sigma)

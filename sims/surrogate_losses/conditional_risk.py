@@ -26,18 +26,24 @@ from theorylab.simulation import Cost, Samples, simulation
 
 
 def _cost(n: int, tau: float, tied: bool = False) -> Cost:
-    tries = count_starts(n, tau, False) + (count_starts(n, tau, True) if tied else 0)
-    cost = minimum_cost(tries, n, tau)
-    return replace(cost, flops=cost.flops + n * QUANTILE, draws=cost.draws + n + 2.0)
+    tries = [count_starts(n, tau, kind) for kind in (False, True)[: 1 + tied]]
+    cost = minimum_cost(sum(tries), n, tau)
+    return replace(
+        cost,
+        flops=cost.flops + n * QUANTILE,
+        # The two problems are solved one after the other.
+        bytes=minimum_cost(max(tries), n, tau).bytes + 8.0 * (4.0 * n + 8.0),
+        draws=cost.draws + n + 2.0,
+    )
 
 
 def _zero_one_cost(*, n: int) -> Cost:
-    return Cost(flops=n * QUANTILE, bytes=8.0 * 8.0 * n, draws=2.0 * n + 2.0, moved=24.0 * 6.0 * n)
+    return Cost(flops=n * QUANTILE, bytes=8.0 * (10.0 + 3.5 * n), draws=2.0 * n + 2.0, moved=24.0 * 6.0 * n)
 
 
 def _gradient_cost(*, n: int, **_: object) -> Cost:
     # Exponentials of complex numbers at 24 nodes for each score, and of n x n scores: each worth some 60 operations.
-    return Cost(flops=60.0 * (24.0 * n + n**2), bytes=16.0 * (3.0 * 24.0 * n + 3.0 * n**2), draws=n + 1.0)
+    return Cost(flops=60.0 * (24.0 * n + n**2), bytes=16.0 * (2.25 * 24.0 * n + n**2), draws=n + 1.0)
 
 
 def _minimum(p: np.ndarray, rng: Stream, tau: float, label: np.ndarray | None = None) -> Samples:

@@ -149,7 +149,7 @@ def minimise(problems: Problems, starts: Array) -> dict[str, Array]:
 def minimum_cost(tries: float, n: int, tau: float, problems: float = 1.0) -> Cost:
     """Cost of `minimise` from so many starts of a problem of n classes.
 
-    A Newton step has an eigenvalue problem of order n, 15 passes over n x n numbers and 40 over n. About 20 steps are
+    A Newton step has an eigenvalue problem of order n, 15 passes over n x n numbers and 80 over n. About 20 steps are
     taken from a start, 40 where the minimum is flat, at infinity or nearly so.
     """
     runs = problems * tries
@@ -157,9 +157,9 @@ def minimum_cost(tries: float, n: int, tau: float, problems: float = 1.0) -> Cos
     eigen = 10.0 / 3.0 * n**3
     return Cost(
         flops=steps * eigen,
-        bytes=8.0 * runs * (6.0 * n**2 + 20.0 * n),
+        bytes=8.0 * runs * (3.5 * n**2 + 18.0 * n),
         draws=runs * n,
-        moved=24.0 * steps * (15.0 * n**2 + 40.0 * n),
+        moved=24.0 * steps * (15.0 * n**2 + 80.0 * n),
         factorisations=steps * eigen,
         order=n,
     )

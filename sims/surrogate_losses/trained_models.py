@@ -41,7 +41,7 @@ def _cost(*, tau: float, n: int, steps: int) -> Cost:
     return replace(
         found,
         flops=found.flops + INPUTS * n * QUANTILE,
-        bytes=128.0 * (found.bytes + 8.0 * (10.0 * records + 6.0 * INPUTS * (WIDTH + n))),
+        bytes=128.0 * (max(found.bytes, 48.0 * records) + 16.0 * INPUTS * (WIDTH + n)),
         draws=found.draws + INPUTS * (n + 3.0) + 2.0 * WIDTH * (3.0 + n),
         moved=found.moved + steps * passes,
         steps=60.0 * steps,
