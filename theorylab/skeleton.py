@@ -113,6 +113,7 @@ from __future__ import annotations
 _SIMULATION_IMPORTS = """\
 import numpy as np
 
+from theorylab.kernels.arrays import namespace
 from theorylab.kernels.random import Stream
 from theorylab.simulation import Cost, simulation
 """
@@ -124,7 +125,7 @@ def _cost(*, n: int, sigma: float) -> Cost:
     return Cost(flops=50.0 * n, bytes=16.0 * n)
 
 
-@simulation(backends=("numpy", "numba"), cost=_cost)
+@simulation(backends=("numpy", "numba", "cupy"), cost=_cost)
 def variance_about_mean(trials: int, rng: Stream, *, n: int, sigma: float) -> np.ndarray:
     """Mean squared deviation of `n` normal observations from their own mean.
 
@@ -141,7 +142,8 @@ def variance_about_mean(trials: int, rng: Stream, *, n: int, sigma: float) -> np
         In units of sigma^2's unit.
     """
     x = sigma * rng.normal(trials, n)
-    return np.asarray(np.mean((x - x.mean(axis=1, keepdims=True)) ** 2, axis=1))
+    variance: np.ndarray = namespace(x).var(x, axis=1)
+    return variance
 '''
 
 _CLAIM_ABOUT = '''"""Variance of normal observations about their own mean: the claims."""
