@@ -299,6 +299,7 @@ import sympy as sp
 from theorylab.checks import Expectation
 from theorylab.claim import Budget, Claim, Mutant, Source, grid
 from theorylab.derivation import Derivation, Step
+from theorylab.kernels.arrays import namespace
 from theorylab.kernels.random import Stream
 from theorylab.parameters import Integers, Interval, Parameter, Space
 from theorylab.prediction import ClosedForm
