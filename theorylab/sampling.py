@@ -19,7 +19,7 @@ import numpy as np
 from theorylab.blame import one_line
 from theorylab.errors import LackOfMemory, TheorylabError, UsageError
 from theorylab.fingerprint import fingerprint
-from theorylab.simulation import Samples, Simulation, SimulationError
+from theorylab.simulation import Cost, Samples, Simulation, SimulationError
 
 if TYPE_CHECKING:
     from theorylab.claim import Claim
@@ -68,7 +68,7 @@ class Job:
     """A block with what a worker needs to compute it.
 
     `origin` is the file of a claim outside any package; the fingerprint is that of the simulation as the
-    coordinating process knows it; `memory` is the most that the worker may hold.
+    coordinating process knows it, and so is the cost of a trial; `memory` is the most that the worker may hold.
     """
 
     block: Block
@@ -76,6 +76,7 @@ class Job:
     fingerprint: str
     origin: str | None = None
     memory: int | None = None
+    cost: Cost | None = None
 
 
 def job(block: Block, simulation: Simulation, origin: str | None, memory: int | None = None) -> Job:
@@ -87,11 +88,11 @@ def job(block: Block, simulation: Simulation, origin: str | None, memory: int | 
             f"the simulation of {block.claim} cannot be sent to worker processes: define it with `def` at the top "
             "level of its file, or use one process (--jobs 1)"
         ) from None
-    return Job(block, payload, fingerprint(simulation), origin, memory)
+    return Job(block, payload, fingerprint(simulation), origin, memory, simulation.work(block.params))
 
 
 def run(job: Job) -> tuple[Samples, float]:
-    """Compute a block in a worker; return its samples and the seconds taken."""
+    """Compute a block in a worker; return its samples and the processor seconds taken."""
     if job.origin is not None:
         from theorylab.registry import load_file
 
@@ -102,10 +103,12 @@ def run(job: Job) -> tuple[Samples, float]:
             f"the code of the simulation of {job.block.claim} is not the same here as in the process that asked for it "
             "(edited during the run, or another version on this machine?): run again"
         )
-    return compute(job.block, simulation, job.memory)
+    return compute(job.block, simulation, job.memory, job.cost)
 
 
-def compute(block: Block, simulation: Simulation, memory: int | None = None) -> tuple[Samples, float]:
+def compute(
+    block: Block, simulation: Simulation, memory: int | None = None, cost: Cost | None = None
+) -> tuple[Samples, float]:
     """Compute a block here, with one BLAS thread: the bits must not depend on how many there are.
 
     Parameters
@@ -114,17 +117,21 @@ def compute(block: Block, simulation: Simulation, memory: int | None = None) -> 
         What is computed.
     memory
         The most bytes that this process may hold; a part of what is free when None.
+    cost
+        Cost of a trial; the simulation's own when None.
     """
     import time
 
     from theorylab.kernels.random import Stream
 
-    start = time.perf_counter()
+    # Processor time, so that others on the machine do not count; a GPU is waited for.
+    clock = time.perf_counter if block.backend == "cupy" else time.thread_time
+    start = clock()
     stream = Stream(block.words(), block.backend)
     # What is not finite is an error below, with its row; NumPy's warnings on the way there say less.
     with _one_thread, np.errstate(all="ignore"):
         try:
-            samples = simulation.run(block.trials, stream, block.params, memory)
+            samples = simulation.run(block.trials, stream, block.params, memory, cost)
         except LackOfMemory as error:
             raise LackOfMemory(f"{block.claim}: {error}") from None
         except TheorylabError:
@@ -139,7 +146,7 @@ def compute(block: Block, simulation: Simulation, memory: int | None = None) -> 
     for name, array in samples.items():
         if array.dtype.kind not in "biuf":
             raise SimulationError(f"observable {name!r} of {block.claim} holds {array.dtype}: real numbers are needed")
-    return samples, time.perf_counter() - start
+    return samples, clock() - start
 
 
 def direct(claim: Claim, trials: int, *, seed: int, backend: str, **parameters: Any) -> Samples:

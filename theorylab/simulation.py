@@ -115,13 +115,13 @@ class Simulation:
         costs = [self.work(parameters) for parameters in points]
         return max((cost.flops for cost in costs if cost is not None), default=0.0)
 
-    def batch(self, parameters: Mapping[str, Any], backend: str, memory: int | None = None) -> int | None:
+    def batch(self, cost: Cost | None, backend: str, memory: int | None = None) -> int | None:
         """Trials to simulate at a time; None for all, when there is no cost model or the trials are one search.
 
         Parameters
         ----------
-        parameters, backend
-            What is simulated, and where.
+        cost, backend
+            What a trial costs (see `work`), and where it runs.
         memory
             The most bytes that the process may hold; a part of what is free when None.
 
@@ -130,7 +130,6 @@ class Simulation:
         LackOfMemory
             When there is no room for them.
         """
-        cost = self.work(parameters)
         if cost is None:
             return None
         # Of the cost alone, not of the memory there is: the last bits of a result may depend on what is computed with
@@ -153,7 +152,14 @@ class Simulation:
         """Run `trials` trials; parameters that the simulator does not take are left out."""
         return self.run(trials, rng, parameters)
 
-    def run(self, trials: int, rng: Stream, parameters: Mapping[str, Any], memory: int | None = None) -> Samples:
+    def run(
+        self,
+        trials: int,
+        rng: Stream,
+        parameters: Mapping[str, Any],
+        memory: int | None = None,
+        cost: Cost | None = None,
+    ) -> Samples:
         """Run `trials` trials in batches whose working memory is bounded: the samples are those of one batch.
 
         Parameters
@@ -163,6 +169,8 @@ class Simulation:
             are left out.
         memory
             See `batch`.
+        cost
+            Cost of a trial, where the simulation does not know its own: a worker's copy may have lost its model.
 
         Returns
         -------
@@ -175,7 +183,7 @@ class Simulation:
             When the simulator breaks its contract.
         """
         used = {k: v for k, v in parameters.items() if k in self.parameters}
-        size = self.batch(used, rng.backend, memory)
+        size = self.batch(cost or self.work(used), rng.backend, memory)
         if size is None or size >= trials:
             return self._checked(self.function(trials, rng, **used), trials, 0)
         parts = []

@@ -13,6 +13,7 @@ import registered
 from theorylab.backends import BATCH
 from theorylab.errors import LackOfMemory
 from theorylab.kernels.random import Stream
+from theorylab.sampling import Block, job, run
 from theorylab.simulation import Cost, Simulation
 
 TRIALS = 7
@@ -50,7 +51,7 @@ def test_a_trial_does_not_know_its_company(simulation, at, monkeypatch):
     whole = simulation.run(TRIALS, Stream.from_seed(1, backend), at)
     for some in (1, 3):
         monkeypatch.setitem(BATCH, backend, (some + 0.5) * simulation.work(at).bytes)
-        assert simulation.batch(at, backend) == some
+        assert simulation.batch(simulation.work(at), backend) == some
         parts = simulation.run(TRIALS, Stream.from_seed(1, backend), at)
         for name, values in whole.items():
             np.testing.assert_allclose(parts[name], values, rtol=1e-6, atol=1e-7, err_msg=name)
@@ -69,8 +70,20 @@ def test_array_code_keeps_to_the_standard(simulation, at, monkeypatch):
 
 def test_the_batch_depends_on_the_cost_alone():
     simulation = Simulation(lambda trials, rng: rng.normal(trials), cost=lambda: Cost(flops=1.0, bytes=2**20))
-    assert simulation.batch({}, "numpy") == simulation.batch({}, "numpy", memory=2**33) == 4
-    assert Simulation(lambda trials, rng: rng.normal(trials)).batch({}, "numpy", memory=1) is None
+    cost = simulation.work({})
+    assert simulation.batch(cost, "numpy") == simulation.batch(cost, "numpy", memory=2**33) == 4
+    assert Simulation(lambda trials, rng: rng.normal(trials)).batch(None, "numpy", memory=1) is None
+
+
+def normals(trials, rng):
+    return rng.normal(trials)
+
+
+def test_the_cost_reaches_workers_that_cannot_know_it():
+    """A simulation made without the decorator is sent without its cost model, which may be a lambda."""
+    costly = Simulation(normals, cost=lambda: Cost(flops=1.0, bytes=2**60))
+    with pytest.raises(LackOfMemory):
+        run(job(Block("a/b/c", {}, 0, 0, 3, "numpy"), costly, None))
 
 
 @pytest.mark.parametrize(("per_trial", "noun"), [(True, "a single trial"), (False, "the search")])

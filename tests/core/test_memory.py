@@ -96,7 +96,7 @@ def test_sizes(text, bytes_):
 
 @pytest.mark.parametrize("text", ["", "M", "-1G", "1.5.2G", "1E9", "0", "3 parsecs"])
 def test_what_is_not_a_size(text):
-    with pytest.raises(UsageError, match="a size such as 800M or 1.5G is needed"):
+    with pytest.raises(UsageError, match=r"a size such as 800M or 1\.5G is needed"):
         memory.size(text)
 
 
