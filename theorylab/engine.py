@@ -14,7 +14,7 @@ from theorylab.claim import Budget, Claim, Status
 from theorylab.errors import DesignError
 from theorylab.inference.levels import CLAIM_LEVEL, looks
 from theorylab.prediction import Prediction
-from theorylab.sampler import Progress, Sampler, Steps, finish
+from theorylab.sampler import Computed, Progress, Sampler, Steps, finish
 from theorylab.simulation import Samples
 from theorylab.verdict import Finding, Verdict, versions
 
@@ -106,9 +106,10 @@ def verifying(
     executor: Executor | None = None,
     progress: Progress | None = None,
     memory: int | None = None,
+    computed: Computed | None = None,
     level: float = CLAIM_LEVEL,
 ) -> Steps[Verdict]:
-    """`verify` in steps, so that several claims can be under way at once."""
+    """`verify` in steps, so that several claims can be under way at once; `computed` is told of every new block."""
     spend = claim.budget(budget)
     if claim.check.sampled and not claim.mutants and claim.expected == "holds":
         raise DesignError(
@@ -118,7 +119,7 @@ def verifying(
     run = _Run(claim, budget, spend, seed, level)
     if claim.check.sampled:
         work = heaviest_block(claim, budget)
-        run.sampler = Sampler(claim, seed, backend, store, executor, progress, memory, work)
+        run.sampler = Sampler(claim, seed, backend, store, executor, progress, memory, work, computed)
     return run.steps()
 
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from theorylab.store import Store
 
 Progress = Callable[[int, int], None]
+# Told of every block that was computed, and of the processor seconds that it took.
+Computed = Callable[[Block, float], None]
 T = TypeVar("T")
 # Yields what it waits for, whenever it has to; resumed when at least one of them is done.
 Steps = Generator[set[Future[Any]], None, T]
@@ -45,6 +47,10 @@ class Sampler:
         As the user asked.
     store, executor, progress, memory
         As in `theorylab.verify`.
+    work
+        Operations of the largest block, by which a backend is chosen.
+    computed
+        Told of every block that was not found in the store.
     """
 
     claim: Claim
@@ -55,6 +61,7 @@ class Sampler:
     progress: Progress | None = None
     memory: int | None = None
     work: float = 0.0
+    computed: Computed | None = None
     blocks: dict[int, list[tuple[int, Samples]]] = field(default_factory=dict)
     drawn: int = 0
     _done: int = 0
@@ -107,6 +114,8 @@ class Sampler:
         samples, seconds = result
         if self.store is not None:
             self.store.put(block, self._fingerprint, samples, seconds)
+        if self.computed:
+            self.computed(block, seconds)
         self._keep(cell, block, samples)
 
     def _compute(self, missing: Sequence[tuple[int, Block]]) -> Steps[None]:

@@ -15,6 +15,7 @@ COMMANDS = {
     "derive": ("catalogue", "Replay a claim's derivation, step by step."),
     "predict": ("evaluate", "Evaluate what theory says, at a point, a list or a grid."),
     "simulate": ("evaluate", "Draw trials at one point and compare their mean with the prediction."),
+    "plan": ("plan", "Predict what verifying claims will cost: trials, memory, time."),
     "verify": ("verify", "Verify claims: holds, fails or inconclusive."),
     "sweep": ("evaluate", "Prediction and simulation over a grid, to a netCDF file."),
     "figures": ("output", "Draw the figures of the catalogue."),

@@ -12,11 +12,12 @@ from theorylab.backends import BACKENDS
 from theorylab.claim import BUDGETS, Claim
 from theorylab.cli.options import Resources
 from theorylab.cli.progress import Bar
+from theorylab.cli.text import width
 from theorylab.display import status_text
 from theorylab.engine import heaviest_block, verifying
 from theorylab.errors import TheorylabError, UnknownNameError, UsageError
 from theorylab.fingerprint import fingerprint
-from theorylab.sampler import Steps
+from theorylab.sampler import Computed, Steps
 from theorylab.verdict import Verdict
 
 # Claims under way at once.
@@ -36,30 +37,32 @@ def demand(claims: Sequence[Claim], budget: str, backend: str, memory: int | Non
             if claim.check.sampled:
                 resolved = claim.simulator.backend(backend, heaviest_block(claim, budget))
                 for cell in claim.check.cells(claim, claim.budget(budget)) if memory is not None else ():
-                    claim.simulator.batch(cell.params, resolved, memory)
+                    claim.simulator.batch(claim.simulator.work(cell.params), resolved, memory)
                 # Of the code as it was just imported, whatever becomes of the file during the run.
                 fingerprint(claim.simulator)
         except TheorylabError as error:
             raise UsageError(f"{claim.name}: {error}") from error
 
 
-def announce(claims: Sequence[Claim], budget: str) -> None:
-    """Print on standard error the most that each claim can cost: trials, operations, memory of a trial."""
-    for claim in claims:
-        if not claim.check.sampled:
-            continue
-        spend, cost = claim.budget(budget), claim.simulator.cost
-        cells = claim.check.cells(claim, spend)
-        line = f"{claim.name}: at most {spend.trials} trials at each of {len(cells)} points"
-        if cost is not None:
-            each = [cost(**{k: v for k, v in c.params.items() if k in claim.simulator.parameters}) for c in cells]
-            operations, memory = spend.trials * sum(e.flops for e in each), max(e.bytes for e in each)
-            line += f", {operations:.2g} operations, {memory / 2**20:.2g} MiB for a trial"
-        print(line, file=sys.stderr)
+def announce(claims: Sequence[Claim], budget: str, backend: str, jobs: int) -> None:
+    """Print on standard error what the claims may cost, as `theorylab plan` predicts it."""
+    from theorylab.cli.plan import lines
+    from theorylab.machine import machine
+    from theorylab.plan import plan
+
+    profile = machine()
+    plans = [plan(claim, budget, backend=backend, machine=profile) for claim in claims]
+    print("\n".join(lines(plans, jobs, width())), file=sys.stderr)
 
 
 def verify_all(
-    claims: Sequence[Claim], budget: str, seed: int, backend: str, resources: Resources, bar: Bar
+    claims: Sequence[Claim],
+    budget: str,
+    seed: int,
+    backend: str,
+    resources: Resources,
+    bar: Bar,
+    computed: Computed | None = None,
 ) -> list[Verdict]:
     """Verify claims, reporting each as it is decided; the verdicts are in the order of the claims.
 
@@ -82,6 +85,7 @@ def verify_all(
                     executor=resources.executor,
                     progress=progress,
                     memory=resources.memory,
+                    computed=computed,
                 )
                 active[i] = steps, set()
             for i, (steps, pending) in list(active.items()):

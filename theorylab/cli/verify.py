@@ -34,13 +34,17 @@ def verify_command(
     from theorylab.cli.progress import Bar, table, table_width
     from theorylab.cli.suite import announce, demand, exit_code, verify_all
     from theorylab.display import remarks, suite_table
+    from theorylab.executors import cores
+    from theorylab.machine import known
+    from theorylab.plan import Tally
 
     claims = [entry.claim for entry in registry.select(names, controls)]
     demand(claims, budget, options.backend, options.memory)
     if budget == "paper":
-        announce(claims, budget)
+        announce(claims, budget, options.backend, options.jobs or cores())
+    tally = Tally(claims, known())
     with options.resources() as resources, Bar(len(claims)) as bar:
-        verdicts = verify_all(claims, budget, options.seed, options.backend, resources, bar)
+        verdicts = verify_all(claims, budget, options.seed, options.backend, resources, bar, tally)
     if as_json:
         click.echo(json.dumps([v.to_dict() for v in verdicts], allow_nan=False))
         return exit_code(verdicts)
@@ -53,4 +57,5 @@ def verify_command(
     as_expected = sum(v.as_expected for v in verdicts)
     rejected, mutants = (sum(v.mutants_rejected[i] for v in verdicts) for i in (0, 1))
     click.echo(f"{as_expected} of {len(verdicts)} claims as expected, {rejected} of {mutants} mutants rejected")
+    click.echo(str(tally))
     return exit_code(verdicts)
