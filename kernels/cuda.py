@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from theorylab.kernels.cuda_sources import SOURCE
-from theorylab.kernels.draws import reserve
 from theorylab.kernels.exponential_sums import LANES, RADIAL, ROW, TERMS, numbers, spacing
 from theorylab.kernels.random import Stream
 
@@ -91,7 +90,7 @@ def sgd_random_features(
     """Twin of `kernels.sgd.random_features`: features of many steps as one product, then the steps in one launch."""
     cp = library()
     v, d = a.shape[1:]
-    first = reserve(rng, len(rates))
+    first = rng.next_draw(len(rates))
     features, target, steps = cp.asarray(a), cp.asarray(c), cp.asarray(rates)
     theta, error = cp.zeros((trials, d), dtype=a.dtype), cp.empty((trials, batch), dtype=a.dtype)
     ahead = max(1, AHEAD // (8 * trials * batch * (v + d)))
@@ -125,7 +124,7 @@ def sgd_linear(
     """Twin of `kernels.sgd.linear`."""
     cp = library()
     v = gap.shape[1]
-    first = reserve(rng, len(rates))
+    first = rng.next_draw(len(rates))
     sizes = (len(times), v, batch * v + batch * v % 2, batch)
     out, g, z, error = (cp.empty((trials, size), dtype=gap.dtype) for size in sizes)
     launch(
@@ -158,7 +157,7 @@ def exponential_sums(
     cp = library()
     normals, uniforms = numbers(kind, scales.size)
     ordinals = normals + uniforms
-    first = reserve(rng, ordinals * -(-terms // TERMS))
+    first = rng.next_draw(ordinals * -(-terms // TERMS))
     if kind == RADIAL:
         # The kernel takes the second normal and the uniform together.
         normals, uniforms = 1, 0

@@ -29,10 +29,9 @@ import math
 import numpy as np
 from numba import njit, uint32
 
-from theorylab.kernels.draws import fill, reserve
 from theorylab.kernels.elementary import exponential
 from theorylab.kernels.philox import philox4x32, philox4x32_numba
-from theorylab.kernels.random import Stream, log_unit, normal_numpy, normal_pair, to_uniform, uniform_numpy
+from theorylab.kernels.random import Stream, fill, log_unit, normal_numpy, normal_pair, to_uniform, uniform_numpy
 from theorylab.kernels.vectors import wide
 
 # Terms drawn under one ordinal of the stream for each number that a term takes.
@@ -145,7 +144,7 @@ def _sums(
         return cuda.exponential_sums(trials, rng, terms, rates, kind, centre, scales)
     if rng.backend == "numpy":
         return _numpy(trials, rng, terms, rates, kind, centre, scales)
-    first = reserve(rng, sum(numbers(kind, scales.size)) * math.ceil(terms / TERMS))
+    first = rng.next_draw(sum(numbers(kind, scales.size)) * math.ceil(terms / TERMS))
     out = np.empty((trials, rates.size))
     _numba(rng.key, first, rng.first_trial, terms, rates, spacing(rates), kind, centre, scales, out)
     return out
@@ -247,7 +246,7 @@ def _numba(key, first_draw, first_trial, terms, t, step, kind, centre, scales, o
             even = count + count % 2
             g, u = drawn[: even * normals], drawn[even * normals : even * (normals + uniforms)]
             for part in range(2):
-                fill(u if part else g, even, key, draw + part * normals, first_trial + trial, part == 0)
+                fill(u if part else g, even, key, draw + part * normals, first_trial + trial, True, part == 0)
             some = energy[:count]
             for i in range(count):
                 some[i] = g[i] if kind == GAUSSIAN else 0.0

@@ -10,10 +10,10 @@ The compiled normals use only IEEE additions, multiplications, divisions and squ
 and unfused: their bits do not depend on the processor or on a mathematical library. NumPy's logarithm and
 sine do, in the last place, so that the reference agrees to a few units in the last place.
 
-Speed on one core of a 3.5 GHz Xeon with AVX-512 (256-bit vectors), whatever the shape: 1.6 ns per
-uniform, 2.9 ns per normal (NumPy's ziggurat: 10 ns). Floor: the vector instructions of the loops over the
-ports that take them (three, or two for multiplications and shifts) make 8.5 cycles or 2.4 ns per normal, so
-that 83 % of the floor is reached.
+Speed on one core of a 3.5 GHz Xeon with AVX-512, whatever the shape: 1.4 ns per uniform, 2.4 ns per normal (NumPy's
+ziggurat: 10 ns). Floor: with vectors of 256 bits the instructions of the loops over the ports that take them (three,
+or two for multiplications and shifts) make 8.5 cycles or 2.4 ns per normal; with 512 bits there are half as many for
+two ports, 1.8 ns, so that 75 % of the floor is reached.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from numba.extending import intrinsic
 
 from theorylab.kernels.arrays import host, namespace
 from theorylab.kernels.philox import philox4x32, philox4x32_numba
+from theorylab.kernels.vectors import wide
 
 TWO_TO_MINUS_53 = 2.0**-53
 # Quadruples per pass: the four work arrays of a pass (10 kB) stay in the first-level cache.
@@ -144,32 +145,49 @@ def normal_pair(a, b, c, d):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _pairs(key, draw, first_trial, trials, count, normal):  # type: ignore[no-untyped-def]
-    """Uniforms or normals, float64[trials, count rounded up to even].
+def fill(out, size, key, first_draw, first_trial, next_is_draw, normal):  # type: ignore[no-untyped-def]
+    """Fill `out` with rows of `size` numbers: consecutive draws of one trial, or one draw of consecutive trials.
 
-    Quadruples are numbered through all trials and worked off in passes of `PASS`, each a few short loops that
-    the compiler vectorises whatever the shape of the draw.
+    Quadruples are numbered through all rows and worked off in passes of `PASS`, each a few short loops that the
+    compiler vectorises whatever the shape of the rows.
+
+    Parameters
+    ----------
+    out : float64[rows * size]
+    size
+        Even: with an odd one a row's last number would be half of a quadruple.
+    key : uint32[2]
+    first_draw, first_trial
+        Ordinal of the draw, and number of the trial, of the first row.
+    next_is_draw
+        Whether the next row is the next draw, or the next trial.
+    normal
+        Whether normals or uniforms are wanted.
     """
-    quads = max(1, (count + 1) // 2)
-    out = np.empty((trials, 2 * quads))
-    flat = out.reshape(-1)
-    total = trials * quads
-    size = min(PASS, total)
-    u, v = np.empty(size), np.empty(size)
-    quad, trial = np.empty(size, dtype=np.uint64), np.empty(size, dtype=np.uint64)
-    for i in range(size):
-        quad[i], trial[i] = i % quads, first_trial + i // quads
-    k0, k1, ordinal, zero = uint32(key[0]), uint32(key[1]), uint32(draw), uint32(0)
-    width, quad_step, trial_step = uint64(quads), uint64(PASS % quads), uint64(PASS // quads)
+    wide()
+    width = size // 2
+    total = out.size // 2
+    length = min(PASS, total)
+    u, v = np.empty(length), np.empty(length)
+    quad, row = np.empty(length, dtype=np.uint64), np.empty(length, dtype=np.uint64)
+    for i in range(length):
+        quad[i], row[i] = i % width, i // width
+    k0, k1, zero = uint32(key[0]), uint32(key[1]), uint32(0)
+    draw, trial = uint64(first_draw), uint64(first_trial)
+    # One of the two stays where it is: masks, because products are slow.
+    draw_mask = uint64(0xFFFFFFFF) if next_is_draw else uint64(0)
+    trial_mask = uint64(0) if next_is_draw else uint64(0xFFFFFFFF)
+    wrap, quad_step, row_step = uint64(width), uint64(PASS % width), uint64(PASS // width)
     for start in range(0, total, PASS):
         length = min(PASS, total - start)
         for i in range(length):
-            q, t = quad[i], trial[i]
-            a, b, c, d = philox4x32_numba(uint32(q), ordinal, uint32(t), zero, k0, k1)
+            q, r = quad[i], row[i]
+            ordinal, lane = uint32(draw + (r & draw_mask)), uint32(trial + (r & trial_mask))
+            a, b, c, d = philox4x32_numba(uint32(q), ordinal, lane, zero, k0, k1)
             u[i], v[i] = to_uniform(a, b), to_uniform(c, d)
-            q, t = q + quad_step, t + trial_step
-            quad[i] = q - width if q >= width else q
-            trial[i] = t + uint64(1) if q >= width else t
+            q, r = q + quad_step, r + row_step
+            quad[i] = q - wrap if q >= wrap else q
+            row[i] = r + uint64(1) if q >= wrap else r
         if normal:
             for i in range(length):
                 u[i] = -2.0 * log_unit(u[i])
@@ -177,20 +195,26 @@ def _pairs(key, draw, first_trial, trials, count, normal):  # type: ignore[no-un
                 radius = math.sqrt(u[i])
                 x, y = cos_sin_turns(v[i])
                 u[i], v[i] = radius * x, radius * y
-        piece = flat[2 * start : 2 * (start + length)]
+        piece = out[2 * start : 2 * (start + length)]
         for i in range(length):
             piece[2 * i], piece[2 * i + 1] = u[i], v[i]
-    return out
 
 
 def uniform_numba(key: np.ndarray, draw: int, first_trial: int, trials: int, count: int) -> np.ndarray:
     """Compiled twin of `uniform_numpy`, equal to the bit."""
-    return np.ascontiguousarray(_pairs(key, draw, first_trial, trials, count, False)[:, :count])
+    return _rows(key, draw, first_trial, trials, count, False)
 
 
 def normal_numba(key: np.ndarray, draw: int, first_trial: int, trials: int, count: int) -> np.ndarray:
     """Compiled twin of `normal_numpy` (equal to a few units in the last place)."""
-    return np.ascontiguousarray(_pairs(key, draw, first_trial, trials, count, True)[:, :count])
+    return _rows(key, draw, first_trial, trials, count, True)
+
+
+def _rows(key: np.ndarray, draw: int, first_trial: int, trials: int, count: int, normal: bool) -> np.ndarray:
+    out = np.empty((trials, count + count % 2))
+    if out.size:
+        fill(out.reshape(-1), out.shape[1], key, draw, first_trial, False, normal)
+    return np.ascontiguousarray(out[:, :count])
 
 
 # Numbers that the reference makes at a time: its temporary arrays take ten times their memory.

@@ -18,7 +18,7 @@ All run on the stream's backend; a step's numbers are `rng.normal(trials, batch,
 longer run has a shorter one as its beginning (to rounding), and no run's bits depend on those beside it. In single
 precision the numbers are the rounded ones of double precision.
 
-Speed on one core of a Xeon with AVX-512 at (v, d) = (600, 150), batch 1. Direct: 5.1 us a step, 3.1 in single precision.
+Speed on one core of a Xeon with AVX-512 at (v, d) = (600, 150), batch 1. Direct: 5.1 us a step (3.1 in single precision).
 Floor: 600 normals (1.3 us) and 90 000 multiply-adds at the rate of a matrix product (3.1 to 3.7 us), 87 to 98 % of
 which is reached; NumPy with all runs abreast and its own generator takes 2.5 times as long if they share their features
 and 6 times if not. Principal: 4 ms for each matrix, LAPACK's, and 0.40 us a step, of which 0.33 to 0.39 for 151
@@ -34,8 +34,7 @@ import numpy as np
 import scipy.linalg.cython_blas  # noqa: F401  (the BLAS of compiled products: a limit on threads must find it loaded)
 from numba import njit
 
-from theorylab.kernels.draws import fill, reserve
-from theorylab.kernels.random import Stream
+from theorylab.kernels.random import Stream, fill
 
 # Normals drawn ahead (512 kB, half of a second-level cache): the features of many steps are one matrix product.
 AHEAD = 65536
@@ -101,7 +100,7 @@ def random_features(
         return cuda.sgd_random_features(trials, rng, a, c, rates, batch, instants)
     if rng.backend == "numpy":
         return _random_features_numpy(trials, rng, a, c, rates, batch, instants)
-    first = reserve(rng, len(rates))
+    first = rng.next_draw(len(rates))
     out = np.empty((trials, instants.size), dtype=dtype)
     _random_features_numba(rng.key, first, rng.first_trial, a, c, rates, batch, instants, out)
     return out
@@ -151,7 +150,7 @@ def linear(
         return cuda.sgd_linear(trials, rng, lam, start, rates, batch, instants)
     if rng.backend == "numpy":
         return _linear_numpy(trials, rng, lam, start, rates, batch, instants)
-    first = reserve(rng, len(rates))
+    first = rng.next_draw(len(rates))
     out = np.empty((trials, instants.size), dtype=dtype)
     _linear_numba(rng.key, first, rng.first_trial, lam, start, rates, batch, instants, out)
     return out
@@ -258,7 +257,7 @@ def _random_features_numba(key, first_draw, first_trial, a, c, rates, batch, tim
         for start in range(0, max(steps, 1), ahead):
             block = min(ahead, steps - start)
             if block > 0:
-                fill(normals[: block * even], even, key, first_draw + start, first_trial + t, True)
+                fill(normals[: block * even], even, key, first_draw + start, first_trial + t, True, True)
                 if even > sample:
                     for s in range(1, block):
                         for i in range(sample):
@@ -305,7 +304,7 @@ def _linear_numba(key, first_draw, first_trial, lam, gap, rates, batch, times, o
         for start in range(0, max(steps, 1), ahead):
             block = min(ahead, steps - start)
             if block > 0:
-                fill(normals[: block * even], even, key, first_draw + start, first_trial + t, True)
+                fill(normals[: block * even], even, key, first_draw + start, first_trial + t, True, True)
             for s in range(block + (start + block == steps)):
                 if j < times.size and times[j] == start + s:
                     total = rates.dtype.type(0)

@@ -12,7 +12,7 @@ import pytest
 import scipy.linalg.cython_blas  # noqa: F401  (loaded before its threads are limited)
 from threadpoolctl import threadpool_limits
 
-from theorylab.kernels.draws import fill
+from theorylab.kernels.random import fill
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def drawn(count: int, normal: bool) -> Callable[[], object]:
     def draw() -> None:
         for done in range(0, count, out.size):
             piece = out[: min(out.size, count - done)]
-            fill(piece, piece.size, key, 0, 0, normal)
+            fill(piece, piece.size, key, 0, 0, True, normal)
 
     return draw
 
