@@ -44,7 +44,7 @@ def timings(claim: str, fingerprint: str, backend: str, path: str | Path | None 
     if not store.exists():
         return {}
     # Without a log of pending writes nobody has the store open: then nothing has to be made beside it to read it.
-    quiet = not store.with_name(f"{store.name}-wal").exists()
+    quiet = not Path(f"{store}-wal").exists()
     address = f"{store.resolve().as_uri()}?mode=ro{'&immutable=1' if quiet else ''}"
     try:
         with closing(sqlite3.connect(address, uri=True, timeout=1.0)) as db:

@@ -18,6 +18,7 @@ import pytest
 import xarray as xr
 from claim_files import LARGEST, environment, written
 from claim_files import theorylab as command_line
+from machines import kept
 
 import theorylab
 from theorylab import registry
@@ -348,14 +349,18 @@ def test_details_list_the_findings(ask: Any) -> None:
     assert re.search(r"^ ?n = 5 +holds +0\.8\d+ +\[0\.8", text, re.MULTILINE)
 
 
-def test_paper_budget_announces_its_cost(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_paper_budget_announces_its_cost(
+    here: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept(here, monkeypatch)
     paper = LARGEST.replace('"quick"', '"paper"').replace(
         "simulation=draw", "simulation=tl.Simulation(draw, cost=lambda n: tl.Cost(flops=10.0 * n, bytes=2.0**20 * n))"
     )
     written(here, paper)
     assert run(["verify", "my_theory.py", "--budget", "paper", "--jobs", "1"]) == 0
     err = capfd.readouterr().err
-    assert "my_theory/largest: at most 4096 trials at each of 2 points, 3.3e+05 operations, 5 MiB for a trial\n" in err
+    assert re.search(r"^  largest +2 .*8\.19k +328k .* 5 MiB ", err, re.MULTILINE)
+    assert "1 claim: at most 8.19k trials, 328k operations\n" in err
 
 
 @pytest.mark.parametrize("columns", [60, 80, 100, 140])

@@ -121,14 +121,12 @@ def _total(plans: Sequence[Plan], jobs: int) -> list[str]:
 
     drawing = [p for p in plans if p.backend is not None]
     operations = [p.operations for p in drawing if p.operations is not None]
-    found = [
-        f"{len(drawing)} claims: at most {short(sum(p.trials for p in drawing))} trials, "
-        f"{short(sum(operations))} operations"
-    ]
-    if len(drawing) < len(plans):
-        found[0] += f"; {len(plans) - len(drawing)} identities draw nothing"
+    trials = short(sum(p.trials for p in drawing))
+    found = [f"{_many(len(drawing), 'claim')}: at most {trials} trials, {short(sum(operations))} operations"]
+    if identities := len(plans) - len(drawing):
+        found[0] += f"; without trials: {_many(identities, 'claim')}"
     if unknown := len(drawing) - len(operations):
-        found.append(f"{unknown} simulations have no cost model: what they take is unknown")
+        found.append(f"without a cost model, so that nothing more is known: {_many(unknown, 'claim')}")
     elif any(p.backend == "cupy" for p in drawing):
         found.append("there is no profile of a GPU: times on backend 'cupy' are unknown")
     seconds = wall(plans, jobs)
@@ -137,13 +135,17 @@ def _total(plans: Sequence[Plan], jobs: int) -> list[str]:
         most = sum(p.seconds or 0.0 for p in plans)
         found.append(
             f"{time(most)} of processor time at most, {time(first)} if every claim is decided at its first look; "
-            f"{time(seconds)} at most on {jobs} {'process' if jobs == 1 else 'processes'}"
+            f"{time(seconds)} at most on {_many(jobs, 'worker')}"
         )
     compared = [p.actual for p in drawing if p.actual and p.actual.predicted is not None]
     if compared:
         took, predicted = sum(a.seconds for a in compared), sum(a.predicted or 0.0 for a in compared)
         found.append(f"finished blocks took {time(took)} of processor time, predicted {time(predicted)}")
     return found
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _span(p: Plan) -> str:
