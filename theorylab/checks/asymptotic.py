@@ -10,15 +10,12 @@ import numpy as np
 
 from theorylab.checks.base import (
     Cell,
-    Check,
     Level,
     Scale,
+    Trend,
     compare_means,
     describe,
-    points_of,
     scale_of,
-    size_groups,
-    with_sizes,
 )
 from theorylab.checks.expectation import residuals
 from theorylab.checks.fits import fit, power_design
@@ -30,7 +27,7 @@ from theorylab.verdict import Finding
 
 
 @dataclass(frozen=True)
-class Asymptotic(Check):
+class Asymptotic(Trend):
     """The mean tends to the prediction, and the difference vanishes like N^-rate.
 
     Over at least four sizes E[X_N] - f(N) is fitted by `limit + c N^-rate` (+ further orders). The limit is a
@@ -54,7 +51,6 @@ class Asymptotic(Check):
     """
 
     kind: ClassVar[str] = "asymptotic"
-    size: str = "n"
     rate: float = 1.0
     observable: str = "value"
     given: tuple[str, ...] = ()
@@ -68,14 +64,6 @@ class Asymptotic(Check):
             f"E[{self.observable}] -> f as {self.size} grows, like {self.size}^-{self.rate:g}: "
             f"the extrapolated limit lies inside the margin ({self.scale}) and the rate is compatible"
         )
-
-    def cells(self, claim: Claim, budget: Budget) -> list[Cell]:
-        """Every point at every size."""
-        return with_sizes(claim, budget, self.size)
-
-    def groups(self, claim: Claim, budget: Budget, cells: Sequence[Cell]) -> list[tuple[int, ...]]:
-        """The sizes of one point."""
-        return size_groups(len(points_of(claim, budget)), len(cells))
 
     def assess(
         self,

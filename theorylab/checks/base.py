@@ -64,9 +64,9 @@ class Check(ABC):
         """Where to draw trials: by default at the points."""
         return [Cell(claim.point(p)) for p in points_of(claim, budget)]
 
-    @abstractmethod
     def groups(self, claim: Claim, budget: Budget, cells: Sequence[Cell]) -> list[tuple[int, ...]]:
-        """Which cells together give one finding."""
+        """Which cells together give one finding: by default every cell decides by itself."""
+        return [(i,) for i in range(len(cells))]
 
     @abstractmethod
     def assess(
@@ -85,6 +85,29 @@ class Check(ABC):
     ) -> float | None:
         """Distance of a mutant from the prediction on the margin's scale; None when there is no such number."""
         return None
+
+
+@dataclass(frozen=True)
+class Trend(Check):
+    """A check of how something changes with the size: every point at every size of the budget, a finding a point."""
+
+    size: str = "n"
+
+    def cells(self, claim: Claim, budget: Budget) -> list[Cell]:
+        """Every point at every size, the sizes of a point together and increasing."""
+        sizes = sorted(budget.sizes or ())
+        if len(sizes) < 4:
+            raise DesignError(f"claim {claim.name}: {len(sizes)} sizes; a trend needs at least 4")
+        for small, large in itertools.pairwise(sizes):
+            if large < 2 * small:
+                raise DesignError(f"claim {claim.name}: sizes {small} and {large} are less than a factor of 2 apart")
+        return [Cell(claim.point({**p, self.size: n})) for p in points_of(claim, budget) for n in sizes]
+
+    def groups(self, claim: Claim, budget: Budget, cells: Sequence[Cell]) -> list[tuple[int, ...]]:
+        """The sizes of one point."""
+        points = len(points_of(claim, budget))
+        sizes = len(cells) // points
+        return [tuple(range(i * sizes, (i + 1) * sizes)) for i in range(points)]
 
 
 def points_of(claim: Claim, budget: Budget) -> Sequence[Mapping[str, Any]]:
@@ -167,23 +190,6 @@ def compare_means(
         detectable=float(np.max((last_high - last_low) / (2.0 * scale))),
         notes=(*notes, *reasons),
     )
-
-
-def with_sizes(claim: Claim, budget: Budget, size: str) -> list[Cell]:
-    """Every point of a budget at every one of its sizes, the sizes of a point together and increasing."""
-    sizes = sorted(budget.sizes or ())
-    if len(sizes) < 4:
-        raise DesignError(f"claim {claim.name}: {len(sizes)} sizes; a trend needs at least 4")
-    for small, large in itertools.pairwise(sizes):
-        if large < 2 * small:
-            raise DesignError(f"claim {claim.name}: sizes {small} and {large} are less than a factor of 2 apart")
-    return [Cell(claim.point({**p, size: n})) for p in points_of(claim, budget) for n in sizes]
-
-
-def size_groups(points: int, cells: int) -> list[tuple[int, ...]]:
-    """Consecutive runs of cells, one for each point."""
-    sizes = cells // points
-    return [tuple(range(i * sizes, (i + 1) * sizes)) for i in range(points)]
 
 
 def scale_of(kind: Scale, value: np.ndarray, name: str) -> np.ndarray:

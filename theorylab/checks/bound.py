@@ -52,10 +52,6 @@ class Bound(Check):
         """The points; the variable belongs to the cases."""
         return [Cell(claim.point(p, without=self.variable)) for p in points_of(claim, budget)]
 
-    def groups(self, claim: Claim, budget: Budget, cells: Sequence[Cell]) -> list[tuple[int, ...]]:
-        """Every cell decides by itself."""
-        return [(i,) for i in range(len(cells))]
-
     def assess(
         self,
         claim: Claim,

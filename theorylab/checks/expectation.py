@@ -43,10 +43,6 @@ class Expectation(Check):
         """The requirement in one line."""
         return f"E[{self.observable}] = f: the interval of the difference lies inside the margin ({self.scale})"
 
-    def groups(self, claim: Claim, budget: Budget, cells: Sequence[Cell]) -> list[tuple[int, ...]]:
-        """Every cell decides by itself."""
-        return [(i,) for i in range(len(cells))]
-
     def assess(
         self,
         claim: Claim,

@@ -10,15 +10,12 @@ import numpy as np
 
 from theorylab.checks.base import (
     Cell,
-    Check,
     Level,
+    Trend,
     compare_means,
     describe,
     observable,
-    points_of,
     predict,
-    size_groups,
-    with_sizes,
 )
 from theorylab.checks.fits import fit, power_design
 from theorylab.claim import Budget, Claim
@@ -30,7 +27,7 @@ from theorylab.verdict import Finding
 
 
 @dataclass(frozen=True)
-class Exponent(Check):
+class Exponent(Trend):
     """The mean grows or falls as a power of the size, and the prediction is that power (with its sign).
 
     The slope of log E[X] against log N is fitted by weighted least squares, with a term N^drift for the
@@ -47,7 +44,6 @@ class Exponent(Check):
     """
 
     kind: ClassVar[str] = "exponent"
-    size: str = "n"
     observable: str = "value"
     drift: float | None = None
 
@@ -57,14 +53,6 @@ class Exponent(Check):
             f"E[{self.observable}] ~ {self.size}^f: the fitted log-slope, corrected for drift, "
             "lies inside the margin (absolute)"
         )
-
-    def cells(self, claim: Claim, budget: Budget) -> list[Cell]:
-        """Every point at every size."""
-        return with_sizes(claim, budget, self.size)
-
-    def groups(self, claim: Claim, budget: Budget, cells: Sequence[Cell]) -> list[tuple[int, ...]]:
-        """The sizes of one point."""
-        return size_groups(len(points_of(claim, budget)), len(cells))
 
     def assess(
         self,

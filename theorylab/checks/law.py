@@ -74,10 +74,6 @@ class Law(Check):
         """The requirement in one line."""
         return f"the CDF of {self.observable} is f({self.variable}): the sup-distance lies inside the margin"
 
-    def groups(self, claim: Claim, budget: Budget, cells: Sequence[Cell]) -> list[tuple[int, ...]]:
-        """Every cell decides by itself."""
-        return [(i,) for i in range(len(cells))]
-
     def cells(self, claim: Claim, budget: Budget) -> list[Cell]:
         """The points; the variable belongs to the observable."""
         return [Cell(claim.point(p, without=self.variable)) for p in points_of(claim, budget)]
