@@ -19,6 +19,7 @@ from synthetic import judge, make, noise
 
 from theorylab import executors
 from theorylab.checks import Expectation
+from theorylab.claim import Mutant
 
 RARE = 1e-5
 CELLS = [(kind, law) for kind in KINDS for law in KINDS[kind].noises]
@@ -70,6 +71,7 @@ def verified(level: float, seeds: range) -> Count:
     for seed in seeds:
         point = {"a": 1.0, "shift": MARGIN if seed % 2 else -MARGIN, "scale": spread(level)}
         claim = make(Expectation(), ONE, simulated, points=[point], parameters=extra, name="test/calibration/edge")
+        claim = replace(claim, mutants=[Mutant("rejected at the first look", 10)])
         status = claim.verify(seed=seed, level=level).status
         total.add(Count(1, status == "holds", status == "fails"))
     return total
