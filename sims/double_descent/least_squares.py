@@ -15,10 +15,17 @@ import math
 
 import numpy as np
 
+from theorylab.kernels import least_squares
 from theorylab.kernels.arrays import namespace
-from theorylab.kernels.least_squares import minimum_norm_numba, minimum_norm_numpy
 from theorylab.kernels.random import Stream
 from theorylab.simulation import Cost, Samples, simulation
+
+
+SOLVERS = {
+    "numpy": least_squares.minimum_norm_numpy,
+    "numba": least_squares.minimum_norm_numba,
+    "cupy": least_squares.minimum_norm,
+}
 
 
 def _cost(n: int, p: int, drawn: int | None = None, chosen: bool = False, scaled: bool = False) -> Cost:
@@ -38,8 +45,7 @@ def _cost(n: int, p: int, drawn: int | None = None, chosen: bool = False, scaled
 
 
 def _fit(rng: Stream, design: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    solve = minimum_norm_numpy if rng.backend == "numpy" else minimum_norm_numba
-    return solve(design, labels)
+    return SOLVERS[rng.backend](design, labels)
 
 
 def _squares(x: np.ndarray, axis: int) -> np.ndarray:
@@ -54,7 +60,7 @@ def _product(design: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
     return labels
 
 
-@simulation(backends=("numpy", "numba"), cost=lambda n, p, **_: _cost(n, p))
+@simulation(backends=tuple(SOLVERS), cost=lambda n, p, **_: _cost(n, p))
 def minimum_norm(trials: int, rng: Stream, *, n: int, p: int, sigma2: float, r2: float) -> Samples:
     r"""Isotropic features, $x \sim N(0, I_p)$, and a signal of squared norm r2 spread evenly over them.
 
@@ -76,14 +82,14 @@ def minimum_norm(trials: int, rng: Stream, *, n: int, p: int, sigma2: float, r2:
     }
 
 
-@simulation(backends=("numpy", "numba"), cost=lambda n, gamma, **_: _cost(n, round(gamma * n)))
+@simulation(backends=tuple(SOLVERS), cost=lambda n, gamma, **_: _cost(n, round(gamma * n)))
 def proportional(trials: int, rng: Stream, *, n: int, gamma: float, sigma2: float, r2: float) -> Samples:
     """`minimum_norm` with p = gamma n features, rounded to an integer."""
     found: Samples = minimum_norm.function(trials, rng, n=n, p=round(gamma * n), sigma2=sigma2, r2=r2)
     return found
 
 
-@simulation(backends=("numpy", "numba"), cost=lambda n, p, **_: _cost(n, p, scaled=True))
+@simulation(backends=tuple(SOLVERS), cost=lambda n, p, **_: _cost(n, p, scaled=True))
 def correlated(
     trials: int, rng: Stream, *, n: int, p: int, sigma2: float, r2: float, spread: float
 ) -> dict[str, np.ndarray]:
@@ -112,7 +118,7 @@ def _power_law(features: int, decay: float, r2: float) -> np.ndarray:
     return scaled
 
 
-@simulation(backends=("numpy", "numba"), cost=lambda n, p, D, **_: _cost(n, p, D))
+@simulation(backends=tuple(SOLVERS), cost=lambda n, p, D, **_: _cost(n, p, D))
 def first_features(
     trials: int, rng: Stream, *, n: int, p: int, D: int, decay: float, sigma2: float, r2: float
 ) -> dict[str, np.ndarray]:
@@ -133,7 +139,7 @@ def first_features(
     return {"test": _squares(found - signal[:p], 1) + _squares(signal[p:], 0) + sigma2}
 
 
-@simulation(backends=("numpy", "numba"), cost=lambda n, p, D, **_: _cost(n, p, D, chosen=True))
+@simulation(backends=tuple(SOLVERS), cost=lambda n, p, D, **_: _cost(n, p, D, chosen=True))
 def random_features(
     trials: int, rng: Stream, *, n: int, p: int, D: int, decay: float, sigma2: float, r2: float
 ) -> dict[str, np.ndarray]:
