@@ -20,7 +20,6 @@ from theorylab.kernels.arrays import namespace
 from theorylab.kernels.random import Stream
 from theorylab.simulation import Cost, Samples, simulation
 
-
 SOLVERS = {
     "numpy": least_squares.minimum_norm_numpy,
     "numba": least_squares.minimum_norm_numba,

@@ -310,4 +310,4 @@ def test_costs_grow_with_the_design():
     small, large = (sims.minimum_norm.cost(n=30, p=p, sigma2=0.5, r2=1.0) for p in (20, 200))
     assert small.flops < large.flops
     assert small.bytes < large.bytes
-    assert sims.first_features.cost(n=30, p=20, D=200, decay=1, sigma2=1, r2=1).flops > small.flops
+    assert sims.first_features.cost(n=30, p=20, D=200, decay=1, sigma2=1, r2=1).draws > small.draws
