@@ -38,7 +38,7 @@ def _cost(n: int, tau: float, tied: bool = False) -> Cost:
 
 
 def _zero_one_cost(*, n: int) -> Cost:
-    return Cost(flops=n * QUANTILE, bytes=8.0 * (10.0 + 3.5 * n), draws=2.0 * n + 2.0, moved=24.0 * 6.0 * n)
+    return Cost(flops=n * QUANTILE, bytes=8.0 * (15.0 + 3.5 * n), draws=2.0 * n + 2.0, moved=24.0 * 6.0 * n)
 
 
 def _gradient_cost(*, n: int, **_: object) -> Cost:
