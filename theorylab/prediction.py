@@ -257,14 +257,14 @@ class Implicit(Prediction):
         import mpmath
         import sympy as sp
 
-        from theorylab.symbolic import exact_number, high_precision
+        from theorylab.symbolic import guarded_number, high_precision, mpmath_function
 
         values = self.space.complete(parameters)
         arrays = self.space.validate(values)
-        exact = {s: exact_number(values[s.name]) for s in self._symbols}
-        residual = sp.lambdify(self.unknown, self.equation.xreplace(exact), "mpmath")
         # Twice the digits, because the residual is a small difference near the root.
         working = 2 * digits + 10
+        exact = {s: guarded_number(values[s.name], working) for s in self._symbols}
+        residual = mpmath_function(self.equation.xreplace(exact), self.unknown)
         with mpmath.workdps(working):
             root = mpmath.findroot(
                 residual,

@@ -17,6 +17,31 @@ import sympy as sp
 ArrayFunction = Callable[..., Any]
 
 
+class Computed(sp.Function):  # type: ignore[misc]
+    """A function of our own inside expressions: arrays and digits come from the two methods of a subclass.
+
+    For what SymPy can write but not evaluate, or not soon enough: sums of a few hundred terms, for instance.
+    """
+
+    @staticmethod
+    def on_arrays(*arrays: Any) -> Any:
+        """Values in double precision, at NumPy arrays of one shape or numbers."""
+        raise NotImplementedError
+
+    @staticmethod
+    def to_digits(*arguments: Any) -> Any:
+        """The value at mpmath numbers, to mpmath's working precision."""
+        raise NotImplementedError
+
+    def _eval_evalf(self, prec: int) -> sp.Float | None:
+        if not all(argument.is_number for argument in self.args):
+            return None
+        with mpmath.workprec(prec + 20):
+            # What is rational is exact, the rest is as good as asked for.
+            value = type(self).to_digits(*(argument._to_mpmath(prec + 20) for argument in self.args))
+        return sp.Expr._from_mpmath(value, prec)
+
+
 def compile_expression(expr: sp.Expr, symbols: Sequence[sp.Symbol], module: str = "numpy") -> ArrayFunction:
     """Return a function of broadcast arrays, in the order of `symbols`.
 
@@ -35,7 +60,9 @@ def compile_expression(expr: sp.Expr, symbols: Sequence[sp.Symbol], module: str 
     unknown = expr.free_symbols - set(symbols)
     if unknown:
         raise ValueError(f"free symbols without a parameter: {sorted(map(str, unknown))}")
-    modules = ["scipy", "numpy"] if module == "numpy" else ["cupyx", "cupy"]
+    modules: list[Any] = ["scipy", "numpy"] if module == "numpy" else ["cupyx", "cupy"]
+    if own := {type(f).__name__: type(f).on_arrays for f in expr.atoms(Computed)}:
+        modules.insert(0, own)
     folded = sp.piecewise_fold(expr) if expr.has(sp.Piecewise) else expr
     if isinstance(folded, sp.Piecewise):
         branches = [
@@ -69,7 +96,7 @@ def high_precision(expr: sp.Expr, values: Mapping[sp.Symbol, Any], digits: int =
     rationals would grow without bound, and the guard digits pay for cancellation. Unevaluated integrals, sums and
     limits are computed numerically.
     """
-    exact = {s: _guarded(exact_number(v), digits) for s, v in values.items()}
+    exact = {s: guarded_number(v, digits) for s, v in values.items()}
     # Derivatives first: a number cannot be differentiated by.
     expr = expr.replace(lambda e: isinstance(e, sp.Derivative), lambda e: e.doit())
     # xreplace, not subs: subs simplifies as it goes, and may divide by an exact zero inside an unused branch.
@@ -87,7 +114,20 @@ def high_precision(expr: sp.Expr, values: Mapping[sp.Symbol, Any], digits: int =
         return real
 
 
-def _guarded(number: sp.Basic, digits: int) -> sp.Basic:
+def mpmath_function(expr: sp.Expr, symbol: sp.Symbol) -> ArrayFunction:
+    """An expression in one symbol as a function of an mpmath number."""
+    own = {type(f).__name__: type(f).to_digits for f in expr.atoms(Computed)}
+    function: ArrayFunction = sp.lambdify(symbol, expr, [own, "mpmath"] if own else "mpmath")
+    return function
+
+
+def guarded_number(value: Any, digits: int) -> sp.Basic:
+    """A double or integer as it enters an evaluation to `digits` digits: with three times as many, or exact.
+
+    Integers stay exact. Other numbers become floating-point ones: an exact rational as an exponent would make SymPy
+    look for the factors of numbers with 2^53 digits.
+    """
+    number = exact_number(value)
     return sp.Float(number, 3 * digits) if number.is_Rational and not number.is_Integer else number
 
 

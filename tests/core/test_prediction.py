@@ -95,6 +95,13 @@ def test_implicit_broadcasts_and_takes_a_root_at_an_end() -> None:
     assert float(doubled.mp(c=0.25)) == 0.75
 
 
+def test_fifty_digits_where_a_fraction_is_the_exponent_of_an_integer() -> None:
+    """An exact rational there would be factored for ever."""
+    power = Implicit(equation=m - n**lam, unknown=m, bracket=lambda n, lam: (0 * n, 2 * n**lam), space=Space([N, LAM]))
+    with mpmath.workdps(50):
+        assert abs(power.mp(n=600, lam=1.1) - mpmath.mpf(600) ** mpmath.mpf(1.1)) < mpmath.mpf(10) ** -45
+
+
 def test_a_bracket_without_a_root_is_an_error() -> None:
     outside = Implicit(equation=m - c, unknown=m, bracket=lambda c: (2 * c, 3 * c), space=Space([C]))
     with pytest.raises(PredictionError, match="no root of -c \\+ m in the bracket at c = 1"):

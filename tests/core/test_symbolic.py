@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from typing import Any
 
 import mpmath
 import numpy as np
@@ -12,7 +13,7 @@ import sympy as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from theorylab.symbolic import compile_expression, exact_number, high_precision
+from theorylab.symbolic import Computed, compile_expression, exact_number, high_precision, mpmath_function
 
 x, y = sp.symbols("x y", real=True)
 n = sp.Symbol("n", integer=True, positive=True)
@@ -115,3 +116,28 @@ def test_what_is_no_real_number_is_refused(expr: sp.Expr, message: str) -> None:
 def test_a_pole_is_refused(expr: sp.Expr) -> None:
     with pytest.raises(ValueError, match="is not finite at"):
         high_precision(expr, {x: 2})
+
+
+class Harmonic(Computed):
+    """1 + 2^-s + ... + n^-s."""
+
+    nargs = 2
+
+    @staticmethod
+    def on_arrays(n: Any, s: Any) -> Any:
+        terms, n, s = np.arange(1.0, np.max(n) + 1.0), np.asarray(n)[..., None], np.asarray(s)[..., None]
+        return np.where(terms <= n, terms**-s, 0.0).sum(axis=-1)
+
+    @staticmethod
+    def to_digits(n: Any, s: Any) -> Any:
+        return mpmath.fsum(mpmath.mpf(i) ** -s for i in range(1, int(n) + 1))
+
+
+def test_a_function_of_our_own_has_arrays_and_digits() -> None:
+    expr = 2 * Harmonic(n, x) + Harmonic(3, x)
+    out = compile_expression(expr, [n, x])([[2.0], [3.0]], [1.0, 2.0])
+    np.testing.assert_allclose(out, [[3 + 11 / 6, 2.5 + 49 / 36], [11 / 2, 49 / 12]])
+    with mpmath.workdps(60):
+        assert abs(high_precision(expr, {n: 2, x: 1}) - mpmath.mpf(29) / 6) < 1e-48
+    assert mpmath_function(Harmonic(2, x), x)(mpmath.mpf(1)) == 1.5
+    assert sp.N(Harmonic(n, x)).free_symbols == {n, x}
