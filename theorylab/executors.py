@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -88,12 +88,12 @@ class _Pool(ProcessPoolExecutor):
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         # Workers start here.
-        with _deaf_children():
+        with deaf_children():
             return super().submit(fn, *args, **kwargs)
 
 
 @contextmanager
-def _deaf_children() -> Iterator[None]:
+def deaf_children() -> Iterator[None]:
     """Hold Ctrl-C back for a moment: processes that start meanwhile start whole, and never hear it themselves."""
     # The mask is what a new process inherits; but any other thread may still hear the signal for this one.
     heard: list[bool] = []
@@ -101,7 +101,13 @@ def _deaf_children() -> Iterator[None]:
     held = callable(answer) and threading.current_thread() is threading.main_thread()
     if held:
         signal.signal(signal.SIGINT, lambda *_: heard.append(True))
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if hasattr(signal, "pthread_sigmask") else None
+    before: Iterable[int] | None = None
+    if hasattr(signal, "pthread_sigmask"):
+        from multiprocessing import resource_tracker
+
+        # Python starts it with the first process, and lifts the mask when it has.
+        resource_tracker.ensure_running()
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
@@ -115,19 +121,19 @@ def _deaf_children() -> Iterator[None]:
 
 @contextmanager
 def dask(address: str) -> Iterator[Executor]:
-    """The workers of a Dask cluster: the address of its scheduler, or "local" for one on this machine."""
+    """The workers of a Dask cluster: the address of its scheduler, or "local" for one on this machine.
+
+    Raises
+    ------
+    UsageError
+        When there is no scheduler, when no worker comes, or when one has other versions than this process.
+    """
     if importlib.util.find_spec("distributed") is None:
         raise UsageError("--dask needs the extra: pip install 'theorylab[distributed]'")
-    try:
-        from distributed import Client
-    except ImportError as error:
-        raise UsageError(f"--dask: distributed is installed but cannot be imported ({error})") from None
-    try:
-        client = Client(threads_per_worker=1) if address == "local" else Client(address, timeout=10)
-    except (OSError, ValueError) as error:
-        raise UsageError(f"no Dask scheduler at {address}: {' '.join(str(error).split())}") from None
-    with client:
-        yield client.get_executor(pure=False)
+    from theorylab.cluster import connected
+
+    with connected(address) as workers:
+        yield workers
 
 
 def cores() -> int:

@@ -6,13 +6,14 @@ claims under way at once without threads (SymPy and mpmath are not made for them
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from theorylab.blame import one_line
 from theorylab.checks.base import Cell
 from theorylab.claim import Claim
 from theorylab.errors import TheorylabError
@@ -32,7 +33,7 @@ Steps = Generator[set[Future[Any]], None, T]
 
 
 class WorkerError(TheorylabError):
-    """A worker process died."""
+    """A worker died, cannot be reached, or cannot carry out what it is given."""
 
 
 @dataclass
@@ -125,25 +126,47 @@ class Sampler:
             return
         pending: dict[Future[tuple[Samples, float]], tuple[int, Block]] = {}
         try:
-            # A pool in which a worker died while it was idle says so here.
             for c, b in missing:
-                pending[self.executor.submit(run, self._job(b))] = c, b
+                task = self._job(b)
+                with _explained():
+                    pending[self.executor.submit(run, task)] = c, b
             while pending:
                 yield set(pending)
+                failed: TheorylabError | None = None
                 for future in [f for f in pending if f.done()]:
                     c, b = pending.pop(future)
-                    self._finish(c, b, future.result())
-        except BrokenProcessPool:
-            raise WorkerError(
-                "a worker process died (out of memory?); finished blocks are kept: run again to resume, perhaps with "
-                "fewer jobs"
-            ) from None
+                    try:
+                        with _explained():
+                            result = future.result()
+                    except TheorylabError as error:
+                        # What the other workers have finished is kept first.
+                        failed = error
+                    else:
+                        self._finish(c, b, result)
+                if failed is not None:
+                    raise failed
         finally:
             for future in pending:
                 future.cancel()
 
     def _job(self, block: Block) -> Job:
         return job(block, self.claim.simulator, self.claim.origin, self.memory)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Turn what executors raise about their workers into one line; errors on purpose come as they are."""
+    kept = "finished blocks are kept: run again to resume"
+    try:
+        yield
+    except TheorylabError:
+        raise
+    except BrokenExecutor:
+        raise WorkerError(f"a worker process died (out of memory?); {kept}, perhaps with fewer jobs") from None
+    except CancelledError:
+        raise WorkerError(f"the workers cannot be reached any more; {kept}") from None
+    except Exception as error:
+        raise WorkerError(f"a worker failed: {one_line(error)}; {kept}") from error
 
 
 def finish(steps: Steps[T]) -> T:

@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -73,3 +75,11 @@ def numbers(json_text: str) -> list[dict[str, Any]]:
     for verdict in verdicts:
         del verdict["seconds"]
     return list(verdicts)
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 240) -> None:
+    """Wait until a condition holds; fail when it does not in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)

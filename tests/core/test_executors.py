@@ -5,15 +5,17 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import sys
+import threading
 import time
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from claim_files import LARGEST, written
+from threadpoolctl import threadpool_info, threadpool_limits
 
 import theorylab.executors
 from theorylab.engine import verify
@@ -21,8 +23,8 @@ from theorylab.errors import UnknownNameError, UsageError
 from theorylab.executors import cores, dask, local
 from theorylab.registry import claim
 from theorylab.sampler import WorkerError
-from theorylab.sampling import Block, job, run
-from theorylab.simulation import SimulationError
+from theorylab.sampling import Block, compute, job, run
+from theorylab.simulation import Simulation, SimulationError
 
 
 def handlers() -> tuple[bool, bool]:
@@ -116,19 +118,6 @@ def test_dask_that_is_not_installed_says_what_to_install(monkeypatch: pytest.Mon
         pass
 
 
-def test_dask_without_a_scheduler_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Client:
-        def __init__(self, *_: Any, **__: Any) -> None:
-            raise OSError("Timed out trying to connect\nto tcp://nowhere:1 after 10 s")
-
-    monkeypatch.setattr(theorylab.executors.importlib.util, "find_spec", lambda name: name)
-    monkeypatch.setitem(sys.modules, "distributed", type(sys)("distributed"))
-    monkeypatch.setattr(sys.modules["distributed"], "Client", Client, raising=False)
-    message = "no Dask scheduler at tcp://nowhere:1: Timed out trying to connect to"
-    with pytest.raises(UsageError, match=message), dask("tcp://nowhere:1"):
-        pass
-
-
 def test_any_executor_gives_the_same_verdict(tmp_path: Path) -> None:
     mine = claim(str(written(tmp_path)))
     here = verify(mine)
@@ -136,6 +125,36 @@ def test_any_executor_gives_the_same_verdict(tmp_path: Path) -> None:
         for executor in (threads, processes):
             there = verify(mine, executor=executor)
             assert {**there.to_dict(), "seconds": 0} == {**here.to_dict(), "seconds": 0}
+
+
+def blas_threads() -> set[int]:
+    return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+
+def test_blocks_in_threads_of_one_process_have_one_blas_thread_each() -> None:
+    first_began, second_began, first_ended = (threading.Event() for _ in range(3))
+    seen: list[set[int]] = []
+
+    def look(begun: threading.Event, awaited: threading.Event) -> np.ndarray:
+        begun.set()
+        assert awaited.wait(60)
+        seen.append(blas_threads())
+        return np.zeros(1)
+
+    def submit(threads: ThreadPoolExecutor, *events: threading.Event) -> Future[Any]:
+        return threads.submit(compute, Block("c", {}, 0, 0, 1, "numpy"), Simulation(lambda trials, rng: look(*events)))
+
+    with threadpool_limits(2), ThreadPoolExecutor(2) as threads:
+        before = blas_threads()
+        first = submit(threads, first_began, second_began)
+        assert first_began.wait(60)
+        second = submit(threads, second_began, first_ended)
+        first.result(60)
+        first_ended.set()
+        second.result(60)
+        assert blas_threads() == before
+    assert len(seen) == 2
+    assert all(counts <= {1} for counts in seen)
 
 
 class Broken(Executor):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import sqlite3
 import subprocess
@@ -12,14 +13,15 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
-from claim_files import SLOW, environment, numbers, theorylab, written
+from claim_files import SLOW, environment, numbers, theorylab, wait_for, written
 
 from theorylab.engine import verify
-from theorylab.executors import local
+from theorylab.executors import cores, local
 from theorylab.registry import claim, load_file
 from theorylab.sampling import Block
 from theorylab.simulation import SimulationError
@@ -28,6 +30,7 @@ from theorylab.store import Store
 # Blocks that an undisturbed run needs: 16 at n = 3, 8 at n = 5.
 BLOCKS = 24
 
+needs_dask = pytest.mark.skipif(find_spec("distributed") is None, reason="needs distributed")
 needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
 
 
@@ -66,13 +69,6 @@ def alive(session: int) -> list[int]:
         if int(of) == session and state != "Z":
             found.append(int(stat.parent.name))
     return found
-
-
-def wait_for(condition: Callable[[], object], seconds: float = 240) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
 
 
 @pytest.fixture(scope="module")
@@ -117,13 +113,13 @@ def here(folder: Path, **options: Any) -> Any:
 
 
 def resumed(folder: Path, run: Callable[[Path], Any]) -> Any:
-    """Run again; check that nothing in the store was computed a second time; return the numbers."""
-    before = rows(folder / "store.sqlite")
+    """Run again; check that nothing in the store was computed a second time; return what the run returns."""
+    before, computed_before = rows(folder / "store.sqlite"), marks(folder)
     again = run(folder)
-    after = rows(folder / "store.sqlite")
-    assert len(after) == len(set(after)) == BLOCKS
-    computed = marks(folder)
-    assert all(computed[mark(*row)] == 1 for row in before)
+    after, computed = rows(folder / "store.sqlite"), marks(folder)
+    assert len(after) == len(set(after))
+    assert set(before) <= set(after)
+    assert all(computed[mark(*row)] == computed_before[mark(*row)] for row in before)
     assert all(computed[mark(*row)] >= 1 for row in after)
     return again
 
@@ -134,25 +130,42 @@ def test_one_worker_gives_the_numbers_of_two(tmp_path: Path, undisturbed: Any) -
 
 
 @needs_proc
-def test_killed_run_is_resumed_with_the_same_numbers(tmp_path: Path, undisturbed: Any, started: Any) -> None:
-    process = started("--jobs", "2")
-    wait_for(lambda: len(rows(tmp_path / "store.sqlite")) >= 5)
-    process.kill()
-    process.wait()
-    # The workers notice, and leave.
-    wait_for(lambda: not alive(process.pid), 60)
-    kept = len(rows(tmp_path / "store.sqlite"))
-    assert 5 <= kept < BLOCKS
-    assert sum(marks(tmp_path).values()) <= kept + 4
+@pytest.mark.parametrize(
+    ("workers", "kills"), [(("--jobs", "2"), 2), pytest.param(("--dask", "local"), 1, marks=needs_dask)]
+)
+def test_a_killed_run_is_resumed_with_the_same_numbers(
+    tmp_path: Path, undisturbed: Any, started: Any, workers: tuple[str, str], kills: int
+) -> None:
+    source, kept = random.Random(3), 0
+
+    def killed(folder: Path) -> None:
+        process, enough = started(*workers), kept + source.randrange(2, 7)
+        wait_for(lambda: len(rows(folder / "store.sqlite")) >= enough)
+        time.sleep(source.uniform(0.0, 0.15))
+        process.kill()
+        process.wait()
+        # The workers notice, and leave.
+        wait_for(lambda: not alive(process.pid), 60)
+
+    for _ in range(kills):
+        before, unfinished = sum(marks(tmp_path).values()), kept
+        resumed(tmp_path, killed)
+        kept = len(rows(tmp_path / "store.sqlite"))
+        assert unfinished < kept < BLOCKS
+        # Those in flight: one with each worker, and as many waiting to be kept.
+        assert sum(marks(tmp_path).values()) - before <= kept - unfinished + 2 * max(2, cores())
     assert resumed(tmp_path, by_command) == undisturbed
+    assert len(rows(tmp_path / "store.sqlite")) == BLOCKS
 
 
 @needs_proc
-@pytest.mark.parametrize("jobs", ["1", "2"])
+@pytest.mark.parametrize(
+    "workers", [("--jobs", "1"), ("--jobs", "2"), pytest.param(("--dask", "local"), marks=needs_dask)]
+)
 def test_ctrl_c_keeps_finished_blocks(
-    tmp_path: Path, undisturbed: Any, started: Any, jobs: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, undisturbed: Any, started: Any, workers: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    process = started("--jobs", jobs)
+    process = started(*workers)
     wait_for(lambda: len(rows(tmp_path / "store.sqlite")) >= 5)
     # A terminal sends it to every process of the group.
     os.killpg(process.pid, signal.SIGINT)
@@ -164,12 +177,14 @@ def test_ctrl_c_keeps_finished_blocks(
     assert 5 <= kept < BLOCKS
     monkeypatch.setenv("MARKS", str(tmp_path))
     assert resumed(tmp_path, here) == undisturbed
+    assert len(rows(tmp_path / "store.sqlite")) == BLOCKS
 
 
 @needs_proc
-def test_ctrl_c_while_workers_start_is_one_line_too(tmp_path: Path, started: Any) -> None:
-    for delay in (0.0, 0.15, 0.4):
-        process = started("--jobs", "2")
+@pytest.mark.parametrize("workers", [("--jobs", "2"), pytest.param(("--dask", "local"), marks=needs_dask)])
+def test_ctrl_c_while_workers_start_is_one_line_too(tmp_path: Path, started: Any, workers: tuple[str, str]) -> None:
+    for delay in (0.0, 0.3):
+        process = started(*workers)
         wait_for(lambda p=process: len(alive(p.pid)) >= 3)
         time.sleep(delay)
         os.killpg(process.pid, signal.SIGINT)
