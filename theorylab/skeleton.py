@@ -122,7 +122,7 @@ _SIMULATION = '''\
 
 
 def _cost(*, n: int, sigma: float) -> Cost:
-    return Cost(flops=50.0 * n, bytes=16.0 * n)
+    return Cost(flops=1.0, bytes=24.0 * n, draws=n, moved=80.0 * n)
 
 
 @simulation(backends=("numpy", "numba", "cupy"), cost=_cost)

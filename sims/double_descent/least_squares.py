@@ -32,13 +32,16 @@ def _cost(n: int, p: int, drawn: int | None = None, chosen: bool = False, scaled
     gram = 2.0 * n * p * small
     # Random columns: D uniforms are sorted, n p numbers gathered.
     sorting = features * math.log2(features) + n * p if chosen else 0.0
+    # From some order on LAPACK makes the Cholesky factor.
+    blocked = small >= least_squares.BLOCKED
     return Cost(
         flops=gram + small**3 / 3.0 + 4.0 * small**2,
         bytes=8.0 * (n * (features + (p if drawn or scaled else 0)) + small**2 + 4.0 * (n + p)),
         draws=n * (features + 1.0),
         moved=8.0 * n * (features + 4.0 * p + (2.0 * p if drawn or scaled else 0.0)),
-        steps=small**2 / 2.0 + 4.0 * small + sorting,
+        steps=(0.0 if blocked else small**2 / 2.0) + 4.0 * small + sorting,
         products=gram,
+        factorisations=small**3 / 3.0 if blocked else 0.0,
         order=small,
     )
 

@@ -50,15 +50,16 @@ def surrogate_first(rows: Samples) -> Samples:
     return {**rows, "x": t, "y": rows["x"], "error": rows["error"] * rows["x"] / t}
 
 
-def _search_cost(*, n: int, **_: object) -> Cost:
-    """A pair: two exponentials a class, and a share of a descent of some 40 sweeps, each with three moves of n - 2
-    coordinates that sort and sum n numbers."""
+def _search_cost(*, n: int, tau: float) -> Cost:
+    """A pair: two exponentials and a random word a class (a quarter of the work of a normal); and its share of a
+    descent, of so many sweeps, each with three moves of n - 2 coordinates, each a sum over n."""
+    sweeps = 14.0 if tau < 2.0 else 40.0
     return Cost(
-        flops=200.0 + 50.0 * n,
+        flops=150.0 + 50.0 * n,
         # The points of two classes lie on a convex curve: the hull of a few million cases has a million vertices.
         bytes=4e7 if n == 2 else 4e6,
-        draws=n / 2.0 + 1.0,
-        steps=14.0 + 40.0 * 3.0 * (n - 2.0) * 2.0 * n / PAIRS_PER_DESCENT,
+        draws=n / 4.0 + 1.0,
+        steps=2.0 + sweeps * 3.0 * (n - 2.0) * n / PAIRS_PER_DESCENT,
     )
 
 
