@@ -13,11 +13,11 @@ triangular on $(-1, 1)$, in four equally likely kinds: two free ones ($c_y = 0$ 
 and their tied forms, where a random class is raised to the top score and predicted (ties may go to any class:
 relabelling the classes turns one deterministic rule into another).
 
-Speed at 10 classes on one core of a 3.5 GHz Xeon with AVX-512 (256-bit vectors): 46 ns a pair for cross-entropy, 60
-to 70 ns for other losses, 15 to 20 million pairs a second. Floor: 22 exponentials of 20 instructions, three Philox
-blocks of 110, and 200 others, on vectors of 4 to 8 pairs and two or three ports, make 70 cycles or 20 ns; a third of
-it is reached. The label distributions take 11 ns, by library logarithms; the filter, which looks up pairs one by one,
-10 to 20.
+Speed at 10 classes on one core of a Xeon with AVX-512: 33 ns a pair for cross-entropy, 41 ns for other losses, so that
+two cores search 50 to 60 million pairs a second. Floor: 10 exponentials (0.42 ns each; twice as many for other losses),
+three Philox blocks (1.7 ns each) and some 130 other vector instructions for 8 pairs, two a cycle: 15 ns (19), of which
+45 % is reached: rows of 32 pairs are short, and every loop over one has a start. NumPy takes 10 to 12 times as long, at
+30 and more classes 6 to 9 times.
 """
 
 from __future__ import annotations
@@ -25,15 +25,18 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import float64, int64, njit, uint32, uint64
+from numba import float64, int32, njit, uint32
 
 from theorylab.kernels.conditional_risk import infimum_numpy, risk_numpy, rounding_error
+from theorylab.kernels.elementary import exponential
 from theorylab.kernels.lower_hull import CELLS, NOTHING, below, lower_hull, tabulate
 from theorylab.kernels.philox import philox4x32, philox4x32_numba
-from theorylab.kernels.random import bits_of, double_of, log_unit, to_uniform
+from theorylab.kernels.random import log_unit, to_uniform
+from theorylab.kernels.vectors import aligned, wide
 
 Array = np.ndarray
-SHARE = 32
+# Cases of a group, groups of a block, cases of a block: 2^5, 2^4 and 2^9.
+SHARE, GROUPS, BLOCK = 32, 16, 512
 BUFFER = 8192
 # Below this zero-one regret rounding is not small against a regret of order beta^2.
 LEAST_BETA = 1e-2
@@ -103,151 +106,215 @@ def pairs_numpy(key: Array, draw: int, cases: Array, tau: float, n: int) -> dict
 
 
 @njit(inline="always", error_model="numpy")
-def fast_exp(x):  # type: ignore[no-untyped-def]
-    """Exponential for |x| <= 700 (clipped there), without branches; relative error 1e-14."""
-    x = x if x > -700.0 else -700.0
-    x = x if x < 700.0 else 700.0
-    shifted = x * 1.4426950408889634 + 6755399441055744.0  # 1.5 * 2^52: rounds to an integer, its last bits
-    k = shifted - 6755399441055744.0
-    r = (x - k * 0.6931471803691238) - k * 1.9082149292705877e-10
-    s = 1.0 / 362880 + r * (1.0 / 3628800 + r * (1.0 / 39916800))
-    s = 1.0 / 720 + r * (1.0 / 5040 + r * (1.0 / 40320 + r * s))
-    s = 1.0 / 6 + r * (1.0 / 24 + r * (1.0 / 120 + r * s))
-    s = 1.0 + r * (1.0 + r * (0.5 + r * s))
-    return s * double_of((bits_of(shifted) + int64(1023)) << int64(52))
+def _clipped(x):  # type: ignore[no-untyped-def]
+    """Exponential, of at most 700."""
+    return exponential(x if x < 700.0 else 700.0)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _labels(key, draw, group, p, log_p):  # type: ignore[no-untyped-def]
-    """Fill float[n] `p` and `log_p` with the label distribution of a group of cases; return its largest."""
-    n = p.size
-    k0, k1, power = uint32(key[0]), uint32(key[1]), 0.0
-    for q in range(n // 2 + 1):
-        a, b, c, d = philox4x32_numba(uint32(q), uint32(draw), uint32(group), uint32(0), k0, k1)
-        u, v = to_uniform(a, b), to_uniform(c, d)
-        if q == 0:
-            power = 10.0 ** (2.0 * u - 1.0)
-        else:
-            log_p[2 * q - 1] = power * math.log(-math.log(u))
-        if 2 * q < n:
-            log_p[2 * q] = power * math.log(-math.log(v))
-    top, total = log_p.max(), 0.0
-    for y in range(n):
-        total += math.exp(log_p[y] - top)
-    shift = top + math.log(total)
-    for y in range(n):
-        log_p[y] -= shift
-        p[y] = math.exp(log_p[y])
-    return p.max()
+def _labels(key, draw, group, tau, n, first, second, p, log_p, work, top, least):  # type: ignore[no-untyped-def]
+    """Label distributions p float[n * GROUPS] of consecutive groups of cases, and their logarithms.
 
-
-@njit(inline="always", error_model="numpy")
-def _infimum(p, top, tau):  # type: ignore[no-untyped-def]
-    """Infimum of the conditional risk of float[n] `p` with the largest probability `top`."""
-    if tau >= 2.0:
-        return (1.0 - top) / (tau - 1.0)
-    total = 0.0
-    if tau == 1.0:
-        for y in range(p.size):
-            total -= p[y] * math.log(p[y])
-        return total
-    for y in range(p.size):
-        total += math.exp(math.log(p[y] / top) / (2.0 - tau))
-    return (top * math.exp(math.log(total) * (2.0 - tau)) - 1.0) / (1.0 - tau)
-
-
-@njit(inline="always", error_model="numpy")
-def _triangular(word):  # type: ignore[no-untyped-def]
-    """Sum of the two halves of a 32-bit word as a triangular variable, symmetric on (-1, 1)."""
-    # The halves as fractions of doubles in [1, 2): no conversion from integers, which few processors vectorise.
-    one = uint64(0x3FF0000000000000)
-    low = double_of(int64(one | (uint64(word & uint32(0xFFFF)) << uint64(36))))
-    high = double_of(int64(one | (uint64(word >> uint32(16)) << uint64(36))))
-    return (low + high) - (3.0 - 2.0**-16)
-
-
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
-def _scores(key, draw, group, steep, p, log_p, words, h, best, own):  # type: ignore[no-untyped-def]
-    """Scores h float[n, SHARE] of a group, their maxima `best` and the probabilities `own` of the predictions."""
-    n, lanes = h.shape
+    Also the largest probabilities `top` and the infima `least` of the conditional risk, float[GROUPS]. `first` and
+    `second`, float[(n // 2 + 1) * GROUPS], and `work`, like p, are work space. No array is cut into views here and
+    in the next two functions, and no loop is shorter than it must be: both would cost as much as the work.
+    """
+    wide()
     k0, k1 = uint32(key[0]), uint32(key[1])
-    for q in range(words.shape[0] // 4):
-        for j in range(lanes):
-            trial = uint32(group * lanes + j)
-            a, b, c, d = philox4x32_numba(uint32(q), uint32(draw), trial, uint32(0), k0, k1)
-            words[4 * q, j], words[4 * q + 1, j], words[4 * q + 2, j], words[4 * q + 3, j] = a, b, c, d
-    width, centre = np.empty(lanes), np.empty(lanes)
-    for j in range(lanes):
-        centred = words[1, j] >= uint32(0x80000000)
-        exponent = 3.0 * (float64(words[0, j]) + 0.5) * 2.0**-32 - 2.0
-        width[j] = fast_exp(exponent * math.log(10.0)) * (math.sqrt(6.0) / 10.0 if centred else math.sqrt(6.0))
+    for i in range(first.size):
+        a, b, c, d = philox4x32_numba(
+            uint32(i >> 4), uint32(draw), uint32(group + (i & (GROUPS - 1))), uint32(0), k0, k1
+        )
+        first[i], second[i] = to_uniform(a, b), to_uniform(c, d)
+    for y in range(n):
+        at, start = y * GROUPS, ((y + 1) >> 1) * GROUPS
+        if y & 1:
+            for g in range(GROUPS):
+                log_p[at + g] = first[start + g]
+        else:
+            for g in range(GROUPS):
+                log_p[at + g] = second[start + g]
+    for i in range(p.size):
+        log_p[i] = log_unit(-log_unit(log_p[i]))
+    # From here on `first` holds the exponents, then the normalisation; `top` the maxima, `second` the totals.
+    for g in range(GROUPS):
+        first[g] = exponential((2.0 * first[g] - 1.0) * math.log(10.0))
+        top[g], second[g], least[g] = -NOTHING, 0.0, 0.0
+    for y in range(n):
+        for g in range(GROUPS):
+            log_p[y * GROUPS + g] *= first[g]
+            top[g] = max(top[g], log_p[y * GROUPS + g])
+    for y in range(n):
+        for g in range(GROUPS):
+            log_p[y * GROUPS + g] -= top[g]
+    rate = 1.0 / (2.0 - tau) if tau < 2.0 else 1.0
+    for i in range(p.size):
+        p[i] = exponential(log_p[i])
+        work[i] = exponential(rate * log_p[i])
+    for y in range(n):
+        for g in range(GROUPS):
+            second[g] += p[y * GROUPS + g]
+    for g in range(GROUPS):
+        top[g], first[g] = 1.0 / second[g], log_unit(second[g])
+    for y in range(n):
+        for g in range(GROUPS):
+            i = y * GROUPS + g
+            p[i] *= top[g]
+            log_p[i] -= first[g]
+            least[g] += -p[i] * log_p[i] if tau == 1.0 else work[i]
+    if tau >= 2.0:
+        for g in range(GROUPS):
+            least[g] = (1.0 - top[g]) / (tau - 1.0)
+    elif tau != 1.0:
+        for g in range(GROUPS):
+            least[g] = (top[g] * exponential(log_unit(least[g]) * (2.0 - tau)) - 1.0) / (1.0 - tau)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _words(key, draw, case, steep, n, a, b, c, d, width, centre, raised):  # type: ignore[no-untyped-def]
+    """What is random in the scores of BLOCK cases from `case` on.
+
+    Fills the words of their quadruples, uint32[m * BLOCK] each, and float[BLOCK]: the scale of the scores, that of
+    their centre, and the class raised to the top, -1 for none.
+    """
+    wide()
+    k0, k1 = uint32(key[0]), uint32(key[1])
+    for i in range(a.size):
+        a[i], b[i], c[i], d[i] = philox4x32_numba(
+            uint32(i >> 9), uint32(draw), uint32(case + (i & (BLOCK - 1))), uint32(0), k0, k1
+        )
+    for j in range(BLOCK):
+        centred = b[j] >= uint32(0x80000000)
+        exponent = 3.0 * (float64(a[j]) + 0.5) * 2.0**-32 - 2.0
+        # Over 2^16: the scale of sums of two halves of a word.
+        width[j] = exponential(exponent * math.log(10.0)) * (math.sqrt(6.0) / (655360.0 if centred else 65536.0))
         centre[j] = steep if centred else 0.0
+        label = float64(((b[j] & uint32(0xFFFF)) * uint32(n)) >> uint32(16))
+        raised[j] = label if b[j] & uint32(0x40000000) else -1.0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _scores(g, n, p, log_p, words, width, centre, raised, best, h, own):  # type: ignore[no-untyped-def]
+    """Scores h float[n * SHARE] of group g of a block, less their maxima; probabilities `own` of the predictions.
+
+    `words` uint32[4 * m * BLOCK] holds the first words of all quadruples before the second; `own` is float[BLOCK], and
+    `best` float[SHARE] is work space.
+    """
+    wide()
+    # Masked: the compiler must see that no index is negative, or it does not vectorise.
+    size, first = words.size // 4, (g & (GROUPS - 1)) * SHARE
+    for j in range(SHARE):
         best[j] = -NOTHING
     for y in range(n):
-        probability, log_probability, word, score = p[y], log_p[y], words[y + 2], h[y]
-        for j in range(lanes):
-            x = centre[j] * log_probability + width[j] * _triangular(word[j])
-            score[j] = x
+        at, start = y * SHARE, ((y + 2) & 3) * size + ((y + 2) >> 2) * BLOCK + first
+        probability, log_probability = p[y * GROUPS + g], log_p[y * GROUPS + g]
+        for j in range(SHARE):
+            halves = int32((words[start + j] & uint32(0xFFFF)) + (words[start + j] >> uint32(16)))
+            x = centre[first + j] * log_probability + width[first + j] * (float64(halves) - 65535.0)
+            h[at + j] = x
             # The largest index among equal scores.
             wins = x >= best[j]
             best[j] = x if wins else best[j]
-            own[j] = probability if wins else own[j]
-    for j in range(lanes):
-        if words[1, j] & uint32(0x40000000):
-            label = int64((words[1, j] & uint32(0xFFFF)) * uint32(n)) >> 16
-            h[label, j] = best[j]
-            own[j] = p[label]
-
-
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
-def _risks(tau, p, h, best, risk):  # type: ignore[no-untyped-def]
-    """Conditional risks float[SHARE] of the scores h float[n, SHARE] with maxima `best`."""
-    n, lanes = h.shape
-    total, q = np.zeros(lanes), tau - 1.0
-    for j in range(lanes):
-        risk[j] = 0.0
+            own[first + j] = probability if wins else own[first + j]
     for y in range(n):
-        probability, score = p[y], h[y]
-        if tau == 1.0:
-            for j in range(lanes):
-                total[j] += fast_exp(score[j] - best[j])
-                risk[j] -= probability * (score[j] - best[j])
-        else:
-            for j in range(lanes):
-                total[j] += fast_exp(score[j] - best[j])
-                risk[j] += probability * fast_exp(q * (score[j] - best[j]))
-    for j in range(lanes):
-        total[j] = -log_unit(1.0 / total[j])
+        label, probability = float64(y), p[y * GROUPS + g]
+        for j in range(SHARE):
+            tied = raised[first + j] == label
+            h[y * SHARE + j] = 0.0 if tied else h[y * SHARE + j] - best[j]
+            own[first + j] = probability if tied else own[first + j]
+
+
+@njit(inline="always", error_model="numpy")
+def _add_products(g, first, n, p, x, risk):  # type: ignore[no-untyped-def]
+    """Add the mean of x float[n * SHARE] under label distribution g."""
+    for y in range(0, n - 1, 2):
+        at, one, other = y * SHARE, p[y * GROUPS + g], p[(y + 1) * GROUPS + g]
+        for j in range(SHARE):
+            risk[first + j] += one * x[at + j] + other * x[at + SHARE + j]
+    if n & 1:
+        at, one = (n - 1) * SHARE, p[(n - 1) * GROUPS + g]
+        for j in range(SHARE):
+            risk[first + j] += one * x[at + j]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _risks(tau, g, n, p, h, weight, total, risk):  # type: ignore[no-untyped-def]
+    """Conditional risks of the scores h float[n * SHARE] less their maxima, into group g of float[BLOCK].
+
+    `weight`, like h, and `total` float[SHARE] are work space.
+    """
+    wide()
+    q, first = tau - 1.0, (g & (GROUPS - 1)) * SHARE
+    for i in range(h.size):
+        weight[i] = exponential(h[i])
+    for j in range(SHARE):
+        total[j], risk[first + j] = 0.0, 0.0
+    # Two classes at a time: a sum waits for the one before.
+    for y in range(0, n - 1, 2):
+        at = y * SHARE
+        for j in range(SHARE):
+            total[j] += weight[at + j] + weight[at + SHARE + j]
+    if n & 1:
+        at = (n - 1) * SHARE
+        for j in range(SHARE):
+            total[j] += weight[at + j]
     if tau == 1.0:
-        for j in range(lanes):
-            risk[j] += total[j]
-    else:
-        for j in range(lanes):
-            risk[j] = (1.0 - risk[j] * fast_exp(-q * total[j])) / q
+        _add_products(g, first, n, p, h, risk)
+        for j in range(SHARE):
+            risk[first + j] = log_unit(total[j]) - risk[first + j]
+        return
+    for i in range(h.size):
+        weight[i] = _clipped(q * h[i])
+    _add_products(g, first, n, p, weight, risk)
+    for j in range(SHARE):
+        risk[first + j] = (1.0 - risk[first + j] * _clipped(-q * log_unit(total[j]))) / q
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _filter(top, least, own, risk, table, found):  # type: ignore[no-untyped-def]
+    """Turn `own` and `risk` into the points of a block; mark in `found` those below the table, and count them."""
+    wide()
+    for g in range(GROUPS):
+        for j in range(SHARE):
+            own[g * SHARE + j] = top[g] - own[g * SHARE + j]
+            risk[g * SHARE + j] -= least[g]
+    some = 0
+    for i in range(BLOCK):
+        found[i] = (own[i] >= LEAST_BETA) & below(own[i], risk[i], table)
+        some += found[i]
+    return some
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _candidates(key, draw, group, first_case, last_case, tau, steep, n, table, kept, x, y):  # type: ignore[no-untyped-def]
-    """Work through groups of cases until the buffers `kept`, `x`, `y` are nearly full or the cases are done.
+    """Work through blocks of cases until the buffers `kept`, `x`, `y` are nearly full or the cases are done.
 
     Returns the number of candidates in the buffers and the next group.
     """
-    p, log_p = np.empty(n), np.empty(n)
-    words = np.empty((4 * ((n + 5) // 4), SHARE), dtype=np.uint32)
-    h, best, own, risk = np.empty((n, SHARE)), np.empty(SHARE), np.empty(SHARE), np.empty(SHARE)
+    real = np.float64
+    p, log_p, work = aligned(n * GROUPS, real), aligned(n * GROUPS, real), aligned(n * GROUPS, real)
+    first, second = aligned((n // 2 + 1) * GROUPS, real), aligned((n // 2 + 1) * GROUPS, real)
+    tops, leasts, best = aligned(GROUPS, real), aligned(GROUPS, real), aligned(SHARE, real)
+    size = (n + 5) // 4 * BLOCK
+    words, h, weight = aligned(4 * size, np.uint32), aligned(n * SHARE, real), aligned(n * SHARE, real)
+    a, b, c, d = words[:size], words[size : 2 * size], words[2 * size : 3 * size], words[3 * size :]
+    width, centre, raised = aligned(BLOCK, real), aligned(BLOCK, real), aligned(BLOCK, real)
+    own, risk, found = aligned(BLOCK, real), aligned(BLOCK, real), aligned(BLOCK, np.int64)
     count = 0
-    while group * SHARE < last_case and count + SHARE <= kept.size:
-        top = _labels(key, draw, group, p, log_p)
-        least = _infimum(p, top, tau)
-        _scores(key, draw + 1, group, steep, p, log_p, words, h, best, own)
-        _risks(tau, p, h, best, risk)
-        for j in range(SHARE):
-            case, beta = group * SHARE + j, top - own[j]
-            inside = beta >= LEAST_BETA and case >= first_case and case < last_case
-            if inside and below(beta, risk[j] - least, table):
-                kept[count], x[count], y[count] = case, beta, risk[j] - least
-                count += 1
-        group += 1
+    while group * SHARE < last_case and count + BLOCK <= kept.size:
+        case = group * SHARE
+        _labels(key, draw, group, tau, n, first, second, p, log_p, work, tops, leasts)
+        _words(key, draw + 1, case, steep, n, a, b, c, d, width, centre, raised)
+        for g in range(GROUPS):
+            _scores(g, n, p, log_p, words, width, centre, raised, best, h, own)
+            _risks(tau, g, n, p, h, weight, best, risk)
+        # Of most blocks little is left.
+        if _filter(tops, leasts, own, risk, table, found):
+            for i in range(max(0, first_case - case), min(BLOCK, last_case - case)):
+                if found[i]:
+                    kept[count], x[count], y[count] = case + i, own[i], risk[i]
+                    count += 1
+        group += GROUPS
     return count, group
 
 
@@ -274,8 +341,12 @@ def pairs_numba(
     found: list[tuple[Array, Array, Array]] = []
     vertices = (kept[:0], x[:0], y[:0])
     group, last = first_case // SHARE, first_case + cases
+    # The first blocks, which no hull filters, are kept few.
+    room = 2 * BLOCK if hull else BUFFER
     while group * SHARE < last:
-        count, group = _candidates(key, draw, group, first_case, last, float(tau), steepness(tau), n, table, kept, x, y)
+        buffers = kept[:room], x[:room], y[:room]
+        count, group = _candidates(key, draw, group, first_case, last, float(tau), steepness(tau), n, table, *buffers)
+        room = min(2 * room, BUFFER)
         fresh = (kept[:count].copy(), x[:count].copy(), y[:count].copy())
         if hull:
             pool = tuple(np.concatenate(both) for both in zip(vertices, fresh))

@@ -32,7 +32,7 @@ from numba import njit, uint32
 from theorylab.kernels.elementary import exponential
 from theorylab.kernels.philox import philox4x32, philox4x32_numba
 from theorylab.kernels.random import Stream, fill, log_unit, normal_numpy, normal_pair, to_uniform, uniform_numpy
-from theorylab.kernels.vectors import wide
+from theorylab.kernels.vectors import aligned, wide
 
 # Terms drawn under one ordinal of the stream for each number that a term takes.
 TERMS = 2048
@@ -231,9 +231,9 @@ def _numba(key, first_draw, first_trial, terms, t, step, kind, centre, scales, o
     if kind == RADIAL:
         normals, uniforms = 2, 1
     size = min(TERMS, terms + terms % 2)
-    drawn = np.empty(size * (normals + uniforms))
-    energy = np.empty(size + LANES)
-    low, total, work = np.empty(LANES), np.empty((t.size, LANES)), np.empty((3, LANES))
+    drawn, energy = aligned(size * (normals + uniforms), np.float64), aligned(size + LANES, np.float64)
+    low, total = aligned(LANES, np.float64), aligned(t.size * LANES, np.float64).reshape(t.size, LANES)
+    work = aligned(3 * LANES, np.float64).reshape(3, LANES)
     for trial in range(len(out)):
         x = centre[trial if len(centre) > 1 else 0]
         for lane in range(LANES):

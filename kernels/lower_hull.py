@@ -30,15 +30,23 @@ def lower_hull(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     order = np.lexsort((y, x))
     # Of points with the same x only the lowest can be a vertex.
     order = order[np.concatenate([[True], np.diff(x[order]) > 0])] if order.size else order
-    chain: list[tuple[float, float, int]] = [(0.0, 0.0, -1)]
-    for i, px, py in zip(order.tolist(), x[order].tolist(), y[order].tolist()):
-        while len(chain) > 1:
-            (ax, ay, _), (bx, by, _) = chain[-2:]
-            if (bx - ax) * (py - ay) > (by - ay) * (px - ax):
+    return np.asarray(order[_chain(x[order], y[order])])
+
+
+@njit(cache=True, nogil=True)
+def _chain(x, y):  # type: ignore[no-untyped-def]
+    """The vertices among points of increasing x > 0, as their places, by A. M. Andrew's monotone chain."""
+    at, heights, places = np.zeros(len(x) + 1), np.zeros(len(x) + 1), np.empty(len(x) + 1, dtype=np.int64)
+    last = 0
+    for i in range(len(x)):
+        while last > 0:
+            dx, dy = at[last] - at[last - 1], heights[last] - heights[last - 1]
+            if dx * (y[i] - heights[last - 1]) > dy * (x[i] - at[last - 1]):
                 break
-            chain.pop()
-        chain.append((px, py, i))
-    return np.array([i for _, _, i in chain[1:]], dtype=np.int64)
+            last -= 1
+        last += 1
+        at[last], heights[last], places[last] = x[i], y[i], i
+    return places[1 : last + 1]
 
 
 def tabulate(x: np.ndarray, y: np.ndarray) -> np.ndarray:

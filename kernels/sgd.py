@@ -18,7 +18,7 @@ All run on the stream's backend; a step's numbers are `rng.normal(trials, batch,
 longer run has a shorter one as its beginning (to rounding), and no run's bits depend on those beside it. In single
 precision the numbers are the rounded ones of double precision.
 
-Speed on one core of a Xeon with AVX-512 at (v, d) = (600, 150), batch 1. Direct: 5.1 us a step (3.1 in single precision).
+Speed on one core of a Xeon with AVX-512 at (v, d) = (600, 150), batch 1. Direct: 5.1 us a step, 3.1 in float32.
 Floor: 600 normals (1.3 us) and 90 000 multiply-adds at the rate of a matrix product (3.1 to 3.7 us), 87 to 98 % of
 which is reached; NumPy with all runs abreast and its own generator takes 2.5 times as long if they share their features
 and 6 times if not. Principal: 4 ms for each matrix, LAPACK's, and 0.40 us a step, of which 0.33 to 0.39 for 151

@@ -8,8 +8,12 @@ depend on the width, and no such function asks for it.
 
 from __future__ import annotations
 
-from numba import types
+import numpy as np
+from numba import njit, types
 from numba.extending import intrinsic
+
+# Bytes of a cache line, and of the widest vector.
+LINE = 64
 
 
 @intrinsic
@@ -22,3 +26,14 @@ def wide(typing):  # type: ignore[no-untyped-def]
         return context.get_dummy_value()
 
     return types.none(), mark
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def aligned(count, dtype):  # type: ignore[no-untyped-def]
+    """An empty array that starts at a cache line; Numba's own start at multiples of half a line.
+
+    A wide vector across two lines takes two loads, and cannot be read back before its store has left the processor.
+    """
+    raw = np.empty(count + LINE, dtype=dtype)
+    skip = (-raw.ctypes.data) % LINE // raw.itemsize
+    return raw[skip : skip + count]

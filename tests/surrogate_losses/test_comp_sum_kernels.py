@@ -200,18 +200,6 @@ def test_backends_of_the_simulation_find_the_same_cases():
 # Exponentials.
 
 
-@njit
-def exponentials(x):
-    return np.array([search.fast_exp(value) for value in x])
-
-
-def test_fast_exponential():
-    x = np.concatenate([np.linspace(-700, 700, 200_001), np.linspace(-1, 1, 20_001), [0.0, -0.0, 1e-300]])
-    np.testing.assert_allclose(exponentials(x), np.exp(x), rtol=1e-14)
-    np.testing.assert_array_equal(exponentials(np.array([-1e9, 1e9])), exponentials(np.array([-700.0, 700.0])))
-    assert exponentials(np.array([0.0]))[0] == 1.0
-
-
 # Least regrets of predicting a class.
 
 
