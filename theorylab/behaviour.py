@@ -41,7 +41,7 @@ def behaves_as(claim: Claim, cells: Sequence[Cell], samples: Sequence[Samples], 
         return _law(claim, cells[0], samples[0], finding)
     if kind == "bound":
         return _extreme_case(finding)
-    if finding.interval is None:
+    if kind == "identity":
         if finding.predicted == 0:
             return f"the other side is {finding.estimate:.6g} where the prediction is 0"
         return f"the other side behaves as {finding.estimate / finding.predicted:.6g} times the prediction"

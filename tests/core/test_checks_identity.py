@@ -88,10 +88,78 @@ def test_ranges_outside_the_domain():
         claim.verify()
 
 
-def test_numerical_predictions_have_no_digits_to_compare():
-    numerical = Numerical(function=lambda a: (a, 0 * a), space=Space([A]))
-    with pytest.raises(DesignError, match="closed forms or implicit"):
-        identity(closed(a, A), numerical, {"a": (0.5, 1.0)}).verify()
+def computed(shift=0.0, error=0.0, calls=None):
+    """The square root of a by Heron's rule, off by `shift`, with a stated error."""
+
+    def function(a):
+        if calls is not None:
+            calls.append(float(a))
+        x = 1.0 + 0.0 * a
+        for _ in range(60):
+            x = (x + a / x) / 2
+        return x * (1.0 + shift), error + 0.0 * x
+
+    return Numerical(function=function, space=Space([A]))
+
+
+def compared(other, margin=0.01, left=None, ranges=None, **options):
+    left = closed(sp.sqrt(a), A) if left is None else left
+    check = Identity(other=other, ranges={"a": (0.5, 4.0)} if ranges is None else ranges, **options)
+    return make(check, left, trials=10, margin=margin, block=None, points=[{"a": 1.0}, {"a": 4.0}])
+
+
+@pytest.mark.parametrize(
+    ("shift", "error", "status"),
+    [
+        (0.0, 0.0, "holds"),
+        (0.005, 0.0, "holds"),
+        (0.02, 0.0, "fails"),
+        (-0.02, 0.0, "fails"),
+        # An error of its own widens the difference, for both verdicts.
+        (0.005, 0.02, "inconclusive"),
+        (0.02, 0.05, "inconclusive"),
+        (0.2, 0.05, "fails"),
+    ],
+)
+def test_a_computation_agrees_within_the_margin_with_its_error_counted(shift, error, status):
+    verdict = compared(computed(shift, error)).verify()
+    assert verdict.status == status
+    assert verdict.samples == 0
+    low, high = verdict.findings[0].discrepancy
+    assert low < shift < high
+    if status == "fails":
+        assert "the other side behaves as" in verdict.findings[0].behaves_as
+
+
+def test_either_side_or_both_may_be_computed():
+    assert compared(sp.sqrt(a), left=computed(1e-9)).verify().status == "holds"
+    assert compared(computed(0.004), left=computed()).verify().status == "holds"
+    assert compared(computed(0.04), left=computed()).verify().status == "fails"
+
+
+def test_without_ranges_each_point_of_the_claim_is_a_finding():
+    verdict = compared(computed(0.004), ranges={}).verify()
+    assert [f.where for f in verdict.findings] == ["a = 1", "a = 4"]
+    # At a = 4 the same relative shift is twice the absolute one.
+    absolute = compared(computed(0.004), margin=0.006, ranges={}, scale="absolute").verify()
+    assert [f.status for f in absolute.findings] == ["holds", "fails"]
+    assert compared(sp.sqrt(a), ranges={}).verify().status == "holds"
+
+
+def test_a_computed_identity_owes_its_mutants_three_margins_and_is_computed_once():
+    from dataclasses import replace
+
+    from theorylab.claim import Mutant
+
+    calls = []
+    right = replace(compared(computed(calls=calls), ranges={}), mutants=[Mutant("the number itself", a)])
+    verdict = right.verify()
+    assert verdict.status == "holds"
+    assert verdict.mutants_rejected == (1, 1)
+    assert calls == [1.0, 4.0]
+    near = replace(compared(computed(), ranges={}), mutants=[Mutant("two per cent more", 1.02 * sp.sqrt(a))])
+    with pytest.raises(DesignError, match="more than a third of the distance"):
+        near.verify()
 
 
 def test_zero_on_both_sides():
