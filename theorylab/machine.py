@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +105,7 @@ def _at(rates: Mapping[int, float], order: float) -> float:
     right = max(1, next(i for i, k in enumerate(known) if k >= n))
     low, high = known[right - 1], known[right]
     share = math.log(n / low) / math.log(high / low)
-    return rates[low] * (rates[high] / rates[low]) ** share
+    return rates[low] * math.exp(share * math.log(rates[high] / rates[low]))
 
 
 def path() -> Path:
@@ -206,8 +207,8 @@ def measure() -> Machine:
             stack = source.normal(size=(count, n, n))
             turned = np.swapaxes(stack, 1, 2)
             few = (stack + turned)[: max(1, count // 16)]
-            products[n] = 2.0 * count * n**3 / _least(lambda a=stack, b=turned: a @ b)
-            factorisations[n] = 4.0 / 3.0 * len(few) * n**3 / _least(lambda f=few: np.linalg.eigvalsh(f))
+            products[n] = 2.0 * count * n**3 / _least(partial(np.matmul, stack, turned))
+            factorisations[n] = 4.0 / 3.0 * len(few) * n**3 / _least(partial(np.linalg.eigvalsh, few))
         array = np.zeros(2**20)
         other = np.zeros_like(array)
         copy = 2.0 * array.nbytes / _least(lambda: np.copyto(other, array))
