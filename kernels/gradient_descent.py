@@ -29,6 +29,7 @@ from numba import njit
 from theorylab.kernels.arrays import namespace
 from theorylab.kernels.elementary import error_function, tangent
 from theorylab.kernels.random import Stream
+from theorylab.kernels.vectors import aligned, wide
 
 ACTIVATIONS = ("linear", "relu", "tanh", "erf")
 LINEAR, RELU, TANH, ERF = range(4)
@@ -227,7 +228,7 @@ def _times_slope(xp: Any, kind: int, g: Any, h: Any, a: Any) -> Any:
 
 def _erf(xp: Any, h: Any) -> Any:
     """The error function is not in the standard."""
-    if xp.__name__ == "cupy":
+    if type(h).__module__.partition(".")[0] == "cupy":
         return importlib.import_module("cupyx.scipy.special").erf(h)
     from scipy.special import erf
 
@@ -299,7 +300,7 @@ def _matrices(flat, widths):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True, error_model="numpy")
 def _layers(widths, x):  # type: ignore[no-untyped-def]
     """Room for a number for every input and unit, layer by layer."""
-    return [np.empty((len(x), width), dtype=x.dtype) for width in widths[1:]]
+    return [aligned(len(x) * width, x.dtype).reshape(len(x), width) for width in widths[1:]]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -315,6 +316,7 @@ def _forward_numba(w, x, scales, kind, h, a):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True, error_model="numpy")
 def _activate(h, a, scale, after, kind):  # type: ignore[no-untyped-def]
     """Write the activations of scale * h, and over h their derivatives times `after`."""
+    wide()
     if kind == RELU:
         zero = h.dtype.type(0)
         for i in range(h.size):
@@ -344,11 +346,13 @@ def _copy(out, x):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _multiply(g, slope):  # type: ignore[no-untyped-def]
+    wide()
     for i in range(g.size):
         g[i] *= slope[i]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _subtract(w, change, factor):  # type: ignore[no-untyped-def]
+    wide()
     for i in range(w.size):
         w[i] -= factor * change[i]
