@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import sympy as sp
 from scipy import stats
-from synthetic import A, N, closed, judge, make, noise
+from synthetic import A, N, T, closed, judge, make, noise
 
 from theorylab.checks import Asymptotic, Exponent
 from theorylab.checks.fits import fit, power_design
@@ -296,3 +297,63 @@ def test_exponent_separation():
 def test_statements():
     assert "n^-1" in Asymptotic(size="n").statement()
     assert "n^f" in Exponent(size="n").statement()
+
+
+TIMES = np.array([1.0, 3.0, 10.0])
+CURVE = closed(A.symbol / T.symbol, A, T)
+
+
+def curves(truth, rng, *, trials=4096, sd=0.05):
+    """Samples of a curve over `TIMES` with mean `truth(n, t)`, its points correlated."""
+    return [
+        truth(float(n), TIMES) * (1.0 + sd * (rng.normal(size=(trials, 1)) + 0.3 * rng.normal(size=(trials, 3))))
+        for n in SIZES
+    ]
+
+
+def curve_claim(prediction=CURVE, *, margin=0.02, mutants=()):
+    return make(
+        Asymptotic(size="n"),
+        prediction,
+        points=[{"a": 1.0, "t": TIMES}],
+        sizes=SIZES,
+        trials=4096,
+        margin=margin,
+        parameters=[N],
+        mutants=mutants,
+    )
+
+
+def test_a_curve_is_extrapolated_at_every_point(rng):
+    """Truth (1 + t/(5n))/t: holds, with a coefficient for each time. False alarm 1e-6, five standard errors."""
+    verdict = judge(curve_claim(), curves(lambda n, t: (1 + 0.2 * t / n) / t, rng))
+    assert verdict.status == "holds"
+    (note,) = [x for x in verdict.notes if x.startswith("coefficient of n^-1 (relative, each component)")]
+    pairs = [part.split(" +- ") for part in note.split(": ")[1].replace(" (1 s.e.)", "").split(", ")]
+    for (value, error), expected in zip(pairs, 0.2 * TIMES, strict=True):
+        assert abs(float(value) - expected) < 5 * float(error)
+
+
+def test_a_curve_wrong_at_one_time_fails(rng):
+    """Six per cent at the last time only. False alarm 1e-6."""
+    verdict = judge(curve_claim(), curves(lambda n, t: (1 + 0.2 / n) * np.where(t > 5, 1.06, 1.0) / t, rng))
+    assert verdict.status == "fails"
+    assert "component 2" in verdict.findings[0].where
+
+
+def test_each_size_is_compared_with_its_own_prediction(rng):
+    """f(n, t) = a t/n^2 shrinks; the excess is 1/n of it, so that only the ratio to f follows the model."""
+    shrinking = closed(A.symbol * T.symbol / N.symbol**2, A, N, T)
+    samples = curves(lambda n, t: t / n**2 * (1 + 2 / n), rng)
+    assert judge(curve_claim(shrinking), samples).status == "holds"
+    wrong = closed(sp.Rational(106, 100) * A.symbol * T.symbol / N.symbol**2, A, N, T)
+    assert judge(curve_claim(wrong), samples).status == "fails"
+
+
+def test_a_bent_component_cannot_hide_another_that_fails(rng):
+    """The first component follows no 1/n and decides nothing; the last is six per cent off. False alarm 1e-6."""
+    samples = curves(lambda n, t: np.where(t < 2, 1 + 0.1 * np.cos(n), np.where(t > 5, 1.06, 1.0)) / t, rng, sd=0.01)
+    assert judge(curve_claim(), samples).status == "fails"
+    samples = curves(lambda n, t: np.where(t < 2, 1 + 0.1 * np.cos(n), 1.0) / t, rng, sd=0.01)
+    verdict = judge(curve_claim(), samples)
+    assert verdict.status == "inconclusive"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
 
 from theorylab.checks.base import (
+    UNBOUNDED,
     Cell,
     Level,
     Scale,
@@ -18,9 +20,10 @@ from theorylab.checks.base import (
     scale_of,
 )
 from theorylab.checks.expectation import residuals
-from theorylab.checks.fits import fit, power_design
+from theorylab.checks.fits import Fit, fit, power_design
 from theorylab.claim import Budget, Claim
 from theorylab.inference import means, tails
+from theorylab.inference.means import Moments
 from theorylab.prediction import Prediction
 from theorylab.simulation import Samples
 from theorylab.verdict import Finding
@@ -30,13 +33,14 @@ from theorylab.verdict import Finding
 class Asymptotic(Trend):
     """The mean tends to the prediction, and the difference vanishes like N^-rate.
 
-    Over at least four sizes E[X_N] - f(N) is fitted by `limit + c N^-rate` (+ further orders). The limit is a
-    linear combination of independent means, so that its interval needs no bootstrap; it must lie inside the
-    margin, also when widened by the extrapolation's own doubt: what the limit moves, beyond one standard error,
-    when the smallest size is left out. The residuals must fit, and where a finite-size term is seen at all its
-    freely fitted rate must be within `rate_tolerance` of the stated one. A single size confirms nothing about an
-    asymptotic formula. The error level is that of the model: a correction that falls as slowly as the stated one
-    but is not of its form is seen only as far as the residuals, the rate and the smallest size show it.
+    Over at least four sizes E[X_N] - f(N), on a relative scale E[X_N] / f(N) - 1, is fitted by `limit + c N^-rate`
+    (+ further orders). The limit is a linear combination of independent means, so that its interval needs no
+    bootstrap; it must lie inside the margin, also when widened by the extrapolation's own doubt: what the limit
+    moves, beyond one standard error, when the smallest size is left out. The residuals must fit, and where a
+    finite-size term is seen at all its freely fitted rate must be within `rate_tolerance` of the stated one. A
+    single size confirms nothing about an asymptotic formula. The error level is that of the model: a correction that
+    falls as slowly as the stated one but is not of its form is seen only as far as the residuals, the rate and the
+    smallest size show it.
 
     Parameters
     ----------
@@ -44,6 +48,9 @@ class Asymptotic(Trend):
         Parameter that grows; the budget gives its values.
     rate
         Power of the leading correction.
+    observable
+        Which output of the simulation. It may be a vector, as a curve is: every component is extrapolated, and the
+        band over all of them is simultaneous by the union bound.
     order
         How many powers (rate, 2 rate, ...) are fitted.
     rate_tolerance
@@ -77,48 +84,74 @@ class Asymptotic(Trend):
         """Extrapolate the difference from a prediction to infinite size."""
         n = [float(c.params[self.size]) for c in cells]
         parts = [residuals(self.observable, self.given, prediction, c, s) for c, s in zip(cells, samples)]
-        moments = [means.Moments.of(r) for r, _, _ in parts]
-        difference = np.array([m.mean for m in moments])
-        error = np.array([np.sqrt(m.variance / m.n) for m in moments])
-        exponents = [-k * self.rate for k in range(self.order + 1)]
-        design = power_design(n, exponents)
-        fitted = fit(n, design, difference, error)
-        limit, leading = fitted.coefficient(0, moments), fitted.coefficient(1, moments)
-        value = parts[-1][1]
+        shape = parts[-1][0].shape[1:]
+        values, errors = (np.stack([np.broadcast_to(part[i], shape) for part in parts]) for i in (1, 2))
+        scales = np.stack([scale_of(self.scale, v, claim.name) for v in values])
+        # In the unit of the largest size: on a relative scale each size is compared with its own prediction.
+        unit = scales[-1] / scales
+        moments = [Moments.of(u * r) for u, (r, _, _) in zip(unit, parts)]
+        trust = next((t for r, _, _ in parts if (t := tails.distrust(r, level.z(values[0].size)))), None)
+        alpha = level.alpha / values[0].size
+        trends = [self._extrapolate(n, [_pick(m, i) for m in moments]) for i in np.ndindex(shape)]
+        drift = np.array([t.drift for t in trends]).reshape(shape)
         # Each size's prediction enters the limit with that size's weight.
-        prediction_error = np.abs(fitted.rows[0]) @ np.array([e for _, _, e in parts])
-        drift = _drift(n, design, difference, error, moments)
-        c_low, c_high = leading.interval(level.alpha)
-        unit = max(n) ** self.rate
-        notes = [
-            f"coefficient of {self.size}^-{self.rate:g}: "
-            f"{float(leading.value) * unit:.4g} +- {float(leading.error) * unit:.2g} (1 s.e.)"
-        ]
-        if drift > 0:
-            notes.append(f"without the smallest size the limit moves by {drift:.2g} more than one standard error")
-        rate_ok = True
-        if self.order == 1 and not c_low <= 0.0 <= c_high:
-            low, high = _rate_interval(np.array(n), difference, error, level.z())
-            notes.append(f"fitted rate in [{low:.2f}, {high:.2f}]")
-            rate_ok = low - self.rate_tolerance <= self.rate <= high + self.rate_tolerance
-        trust = next((t for r, _, _ in parts if (t := tails.distrust(r, level.z()))), None)
-        finding = compare_means(
+        weights = np.stack([np.abs(t.fit.rows[0]) for t in trends], axis=1).reshape(-1, *shape)
+        compare = partial(
+            compare_means,
             where=f"{_fixed(cells[-1], self.size)}; {self.size} = {n[0]:g}..{n[-1]:g}",
-            difference=limit,
-            value=value,
-            error=prediction_error,
-            scale=scale_of(self.scale, value, claim.name),
+            difference=_joined([t.limit for t in trends], shape),
+            value=values[-1],
+            error=np.sum(weights * unit * errors, axis=0),
+            scale=scales[-1],
             budget=budget,
             level=level,
-            extrapolation=drift,
-            notes=notes,
+            notes=self._notes(trends, max(n) ** self.rate, scales[-1]),
             distrust=trust,
         )
-        if finding.status == "holds" and not rate_ok:
-            return finding.undecided("the limit agrees but the rate does not: sizes too small, or another rate")
-        if finding.status != "inconclusive" and (tension := fitted.tension(level.alpha)):
-            return finding.undecided(tension)
+        finding = compare(extrapolation=drift)
+        if self.order == 1 and (finding.status == "holds" or not shape):
+            notes, compatible = self._rates(n, trends, alpha)
+            finding = replace(finding, notes=(*finding.notes, *notes))
+            if finding.status == "holds" and not compatible:
+                return finding.undecided("the limit agrees but the rate does not: sizes too small, or another rate")
+        tension = [t.fit.tension(alpha) for t in trends]
+        if finding.status != "inconclusive" and any(tension):
+            tense = np.array([t is not None for t in tension]).reshape(shape)
+            rest = compare(extrapolation=np.where(tense, UNBOUNDED, drift))
+            return rest if rest.status == "fails" else finding.undecided(next(t for t in tension if t))
         return finding
+
+    def _extrapolate(self, n: Sequence[float], moments: Sequence[Moments]) -> _Component:
+        difference = np.array([float(m.mean) for m in moments])
+        error = np.array([float(np.sqrt(m.variance / m.n)) for m in moments])
+        design = power_design(n, [-k * self.rate for k in range(self.order + 1)])
+        fitted = fit(n, design, difference, error)
+        limit, leading = fitted.coefficient(0, moments), fitted.coefficient(1, moments)
+        return _Component(fitted, limit, leading, _drift(n, design, difference, error, moments), difference, error)
+
+    def _notes(self, trends: Sequence[_Component], unit: float, scale: np.ndarray) -> list[str]:
+        """Coefficient of the leading correction, of a vector relative to the margin's scale; and the drift."""
+        one = not scale.ndim
+        each = [
+            f"{float(t.leading.value) * unit / s:.4g} +- {float(t.leading.error) * unit / s:.2g}"
+            for t, s in zip(trends, [1.0] if one else scale.ravel())
+        ]
+        what = f"coefficient of {self.size}^-{self.rate:g}" + ("" if one else f" ({self.scale}, each component)")
+        notes = [f"{what}: {', '.join(each)} (1 s.e.)"]
+        if (drift := max(t.drift for t in trends)) > 0:
+            notes.append(f"without the smallest size the limit moves by {drift:.2g} more than one standard error")
+        return notes
+
+    def _rates(self, n: Sequence[float], trends: Sequence[_Component], alpha: float) -> tuple[list[str], bool]:
+        """Freely fitted rates where a correction is seen, and whether they are compatible with the stated one."""
+        notes, compatible = [], True
+        for t in trends:
+            c_low, c_high = t.leading.interval(alpha)
+            if not c_low <= 0.0 <= c_high:
+                low, high = _rate_interval(np.array(n), t.difference, t.error, Level(alpha, 1.0).z())
+                notes.append(f"fitted rate in [{low:.2f}, {high:.2f}]")
+                compatible &= low - self.rate_tolerance <= self.rate <= high + self.rate_tolerance
+        return notes, compatible
 
     def separation(
         self, claim: Claim, mutant: Prediction, budget: Budget, cells: Sequence[Cell], samples: Sequence[Samples]
@@ -133,12 +166,34 @@ class Asymptotic(Trend):
         return distance
 
 
+@dataclass(frozen=True)
+class _Component:
+    """One component over the sizes: its fit, limit and leading coefficient, drift, means and standard errors."""
+
+    fit: Fit
+    limit: means.Estimate
+    leading: means.Estimate
+    drift: float
+    difference: np.ndarray
+    error: np.ndarray
+
+
+def _pick(m: Moments, index: tuple[int, ...]) -> Moments:
+    return Moments(m.n, *(np.asarray(a[index]) for a in (m.mean, m.variance, m.third, m.fourth)))
+
+
+def _joined(estimates: Sequence[means.Estimate], shape: tuple[int, ...]) -> means.Estimate:
+    """Estimates of the components as one."""
+    columns = zip(*((e.value, e.error, e.skewness, e.df, e.unseen) for e in estimates))
+    return means.Estimate(*(np.array([float(x) for x in column]).reshape(shape) for column in columns))
+
+
 def _drift(
     sizes: Sequence[float],
     design: np.ndarray,
     difference: np.ndarray,
     error: np.ndarray,
-    moments: Sequence[means.Moments],
+    moments: Sequence[Moments],
 ) -> float:
     """How far the limit moves, beyond one standard error, when the smallest size is left out."""
     if len(design) <= design.shape[1]:

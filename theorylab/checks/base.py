@@ -149,7 +149,7 @@ def compare_means(
     scale: np.ndarray,
     budget: Budget,
     level: Level,
-    extrapolation: float = 0.0,
+    extrapolation: float | np.ndarray = 0.0,
     notes: Sequence[str] = (),
     distrust: str | None = None,
 ) -> Finding:
