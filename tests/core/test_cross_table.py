@@ -1,6 +1,6 @@
-"""Every claim, wherever its blocks are computed: the same random bits in, the same numbers out.
+"""Every kernel and every claim, wherever they are computed: the same random bits in, the same numbers out.
 
-`pytest -s -k table` prints the table of docs/cross-table.md.
+`pytest -s -m full` prints the tables of docs/cross-table.md.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import kernel_cases
 import numpy as np
 import pytest
 import registered
@@ -29,6 +30,7 @@ TRIALS, CASES = 4, 1024
 # Largest difference between backends, relative to the largest value of the observable. Scores and softmax
 # probabilities at a numerical minimum are known to the square root of the rounding error.
 ROUNDING = 1e-6
+KERNEL_ROUNDING = 1e-13
 
 
 @dataclass
@@ -139,8 +141,33 @@ def test_same_bits_in_same_numbers_out(claim: Claim, places: Places) -> None:
     row(claim, places)
 
 
+def kernel_row(name: str, places: Places) -> list[str]:
+    """As `row`, for a kernel."""
+    here, reference = (kernel_cases.compute(name, backend) for backend in ("numba", "numpy"))
+    off = max(distance({"": ours}, {"": theirs}) for ours, theirs in zip(here, reference, strict=True))
+    assert off < KERNEL_ROUNDING, off
+    cells = [name, f"{off:.0e}" if off else "same bits", "no GPU" if gpu_trouble() else "see tests/kernels"]
+    for place in (places.pool, places.cluster):
+        there = place.submit(kernel_cases.compute, name, "numba").result()
+        assert [x.tobytes() for x in here] == [x.tobytes() for x in there]
+        cells.append("same bits")
+    return cells
+
+
+@pytest.mark.parametrize("name", kernel_cases.KERNELS)
+def test_kernels_give_the_same_numbers_everywhere(name: str, places: Places) -> None:
+    kernel_row(name, places)
+
+
 @pytest.mark.full
-def test_table_of_claims(places: Places) -> None:
+def test_tables(places: Places) -> None:
+    print("\n\n| kernel | NumPy against Numba | CuPy | 2 processes | Dask, 2 workers |\n|---|---|---|---|---|")
+    for name in kernel_cases.KERNELS:
+        print("| " + " | ".join(kernel_row(name, places)) + " |")
+    print_claims(places)
+
+
+def print_claims(places: Places) -> None:
     print("\n\n| claim | NumPy against Numba | CuPy | 2 processes | Dask, 2 workers | resumed |")
     print("|---|---|---|---|---|---|")
     for claim in CLAIMS:
