@@ -95,9 +95,9 @@ def _fresh_cost(*, P: float, B: float, steps: float = 1, batches: float = 2, **_
         flops=4.0 * steps * P * B,
         bytes=8.0 * (batches * P * B + 3.0 * P),
         draws=P * (steps * B + 1.0),
-        # Scaling writes the samples once more; two contractions read them, with an inner loop for each sample.
+        # Scaling, with an inner loop for each sample, writes the samples once more; two products a trial read them.
         moved=steps * (32.0 * P * B + 120.0 * P),
-        steps=2.0 * steps * B,
+        steps=steps * (3.0 * B + 20.0),
     )
 
 
