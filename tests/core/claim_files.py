@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +77,12 @@ def numbers(json_text: str) -> list[dict[str, Any]]:
     for verdict in verdicts:
         del verdict["seconds"]
     return list(verdicts)
+
+
+def stored(path: Path) -> dict[str, bytes]:
+    """What decides every number in a store: samples by key."""
+    with closing(sqlite3.connect(path)) as db:
+        return dict(db.execute("SELECT key, samples FROM blocks"))
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 240) -> None:

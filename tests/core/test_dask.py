@@ -6,18 +6,16 @@ import logging
 import os
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import pytest
-from claim_files import SLOW, numbers, wait_for, written
+from claim_files import SLOW, numbers, stored, wait_for, written
 
 from theorylab.engine import verify
 from theorylab.errors import UsageError
@@ -78,12 +76,6 @@ def version(name):
 importlib.metadata.version = version
 """
 ONE = ("--nthreads", "1", "--no-nanny")
-
-
-def stored(path: Path) -> dict[str, bytes]:
-    """Everything in a store that decides a number: samples by key."""
-    with closing(sqlite3.connect(path)) as db:
-        return dict(db.execute("SELECT key, samples FROM blocks"))
 
 
 def verified(folder: Path, name: str, **options: Any) -> tuple[Any, dict[str, bytes]]:

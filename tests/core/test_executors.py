@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 import signal
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from claim_files import LARGEST, written
+from claim_files import LARGEST, environment, numbers, stored, written
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import theorylab.executors
@@ -25,6 +29,7 @@ from theorylab.registry import claim
 from theorylab.sampler import WorkerError
 from theorylab.sampling import Block, compute, job, run
 from theorylab.simulation import Simulation, SimulationError
+from theorylab.store import Store
 
 
 def handlers() -> tuple[bool, bool]:
@@ -155,6 +160,38 @@ def test_blocks_in_threads_of_one_process_have_one_blas_thread_each() -> None:
         assert blas_threads() == before
     assert len(seen) == 2
     assert all(counts <= {1} for counts in seen)
+
+
+BY_MPI = """
+from mpi4py.futures import MPIPoolExecutor
+
+import theorylab as tl
+
+if __name__ == "__main__":
+    with MPIPoolExecutor() as executor, tl.Store() as store:
+        assert executor.num_workers == 2
+        print(f"[{tl.verify(tl.claim('my_theory.py'), store=store, executor=executor).to_json()}]")
+"""
+MPIEXEC = shutil.which("mpiexec", path=os.pathsep.join((os.path.dirname(sys.executable), os.environ["PATH"])))
+
+
+@pytest.mark.skipif(find_spec("mpi4py") is None or MPIEXEC is None, reason="needs mpi4py and mpiexec")
+def test_mpi_gives_the_same_bits(tmp_path: Path) -> None:
+    mine = claim(str(written(tmp_path)))
+    (tmp_path / "by_mpi.py").write_text(BY_MPI)
+    # An MPI library may be shy of the superuser, and of more processes than cores.
+    unshy = ("OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "OMPI_MCA_rmaps_base_oversubscribe")
+    done = subprocess.run(
+        [str(MPIEXEC), "-n", "3", sys.executable, "-m", "mpi4py.futures", "by_mpi.py"],
+        cwd=tmp_path,
+        env=environment(tmp_path, PRTE_MCA_rmaps_default_mapping_policy=":oversubscribe", **dict.fromkeys(unshy, "1")),
+        capture_output=True, text=True, timeout=240,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    with Store(tmp_path / "here.sqlite") as store:
+        here = verify(mine, store=store)
+    assert numbers(done.stdout) == numbers(f"[{here.to_json()}]")
+    assert stored(tmp_path / "store.sqlite") == stored(tmp_path / "here.sqlite")
 
 
 class Broken(Executor):
