@@ -102,7 +102,7 @@ class Store:
         if row is None:
             return None
         data, checksum = row
-        if _checksum(key, data) != checksum:
+        if not _intact(key, data, checksum):
             raise StoreError(self._damaged(f"block {block.index} of {block.claim} does not match its checksum"))
         return _unpack(data)
 
@@ -131,8 +131,8 @@ class Store:
             if damage != "ok":
                 raise StoreError(self._damaged(damage))
             for key, data, checksum in self._db.execute("SELECT key, samples, checksum FROM blocks"):
-                if _checksum(key, data) != checksum:
-                    raise StoreError(self._damaged(f"block {key[:12]} does not match its checksum"))
+                if not _intact(key, data, checksum):
+                    raise StoreError(self._damaged(f"block {str(key)[:12]} does not match its checksum"))
         return len(self)
 
     def __bool__(self) -> bool:
@@ -186,6 +186,11 @@ class Store:
         if "full" in text or "disk I/O" in text:
             return f"store {self.path}: the disk is full ({text}); finished blocks are kept, free room and run again"
         return self._damaged(text)
+
+
+def _intact(key: Any, data: Any, checksum: Any) -> bool:
+    # What a damaged file gives back need not even be of the type that was put in.
+    return isinstance(key, str) and isinstance(data, bytes) and _checksum(key, data) == checksum
 
 
 def _checksum(key: str, data: bytes) -> bytes:
