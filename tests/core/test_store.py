@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import random
 import resource
 import sqlite3
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
+from claim_files import SLOW, environment, written
+from claim_files import theorylab as command
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -211,6 +215,79 @@ def test_a_flipped_bit_is_never_a_wrong_number(path: Path) -> None:
     assert missing < 5
 
 
+@pytest.fixture(scope="module")
+def torn(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The file of a store and its log, as a power cut in the middle of a run leaves them, by the end of their names."""
+    path = tmp_path_factory.mktemp("torn") / "store.sqlite"
+    filled(path, 12)
+    with Store(path) as store:
+        for i in range(12, 30):
+            store.put(block(i), "code", samples(i), 0.1)
+        return {end: Path(f"{path}{end}").read_bytes() for end in ("", "-wal")}
+
+
+def laid_out(path: Path, files: dict[str, bytes]) -> None:
+    for end in ("", "-wal", "-shm"):
+        Path(f"{path}{end}").unlink(missing_ok=True)
+    for end, content in files.items():
+        Path(f"{path}{end}").write_bytes(content)
+
+
+def cut(content: bytes, source: random.Random) -> bytes:
+    return content[: source.randrange(len(content))]
+
+
+def overwritten(content: bytes, source: random.Random) -> bytes:
+    start, count = source.randrange(len(content)), source.choice([1, 30, 4096])
+    return content[:start] + source.randbytes(len(content[start : start + count])) + content[start + count :]
+
+
+def blanked(content: bytes, source: random.Random) -> bytes:
+    start = source.randrange(len(content)) // 4096 * 4096
+    return content[:start] + bytes(len(content[start : start + 4096])) + content[start + 4096 :]
+
+
+def test_a_store_left_in_the_middle_of_a_run_is_whole(path: Path, torn: dict[str, bytes]) -> None:
+    laid_out(path, torn)
+    with Store(path) as store:
+        assert store.check() == 30
+
+
+@pytest.mark.parametrize("end", ["", "-wal"])
+@pytest.mark.parametrize("damage", [cut, overwritten, blanked])
+def test_a_run_on_a_damaged_store_ends_in_a_message_or_has_the_right_numbers(
+    path: Path, torn: dict[str, bytes], end: str, damage: Callable[[bytes, random.Random], bytes]
+) -> None:
+    source = random.Random(f"{damage.__name__}{end}")
+    for _ in range(25):
+        laid_out(path, {**torn, end: damage(torn[end], source)})
+        message = ""
+        try:
+            for _ in range(2):
+                with Store(path) as store:
+                    for i in range(30):
+                        kept = store.get(block(i), "code")
+                        if kept is None:
+                            store.put(block(i), "code", samples(i), 0.1)
+                        else:
+                            assert same(kept, samples(i))
+        except StoreError as error:
+            message = str(error)
+        assert message == "" or (str(path) in message and "\n" not in message)
+
+
+def test_what_a_damaged_row_gives_back_need_not_be_bytes(path: Path) -> None:
+    filled(path, 1)
+    for damage in ("samples = 7", "samples = 'text'", "checksum = 0.5"):
+        with closing(sqlite3.connect(path)) as db, db:
+            db.execute(f"UPDATE blocks SET {damage}")
+        with Store(path) as store:
+            with pytest.raises(StoreError, match="does not match its checksum"):
+                store.get(block(), "code")
+            with pytest.raises(StoreError, match="does not match its checksum"):
+                store.check()
+
+
 def test_opening_does_not_read_the_whole_file_but_check_does(path: Path) -> None:
     filled(path, 200)
     whole = bytearray(path.read_bytes())
@@ -266,6 +343,35 @@ def test_a_full_disk_keeps_the_finished_blocks(path: Path) -> None:
             assert kept is not None
             assert same(kept, {"value": np.random.default_rng(i).normal(size=1000)})
         store.put(Block("c", {}, 0, int(count), 1000, "numpy"), "code", samples(0), 0.0)
+
+
+VERIFY_UNTIL_FULL = """
+import resource
+resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, 150_000))
+from theorylab.cli import main
+main()
+"""
+
+
+@pytest.mark.skipif(not hasattr(resource, "RLIMIT_FSIZE"), reason="needs a limit on the size of files")
+def test_a_disk_that_fills_up_during_a_run_is_one_line_and_the_run_resumes(tmp_path: Path, path: Path) -> None:
+    mine = written(tmp_path, SLOW.replace("time.sleep(0.15)", "pass"))
+    done = subprocess.run(
+        [sys.executable, "-c", VERIFY_UNTIL_FULL, "verify", mine, "--jobs", "1"],
+        cwd=tmp_path, env=environment(tmp_path), capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith(f"theorylab: store {path}: the disk is full")
+    with Store(path) as store:
+        kept = store.check()
+    assert 0 < kept < 24
+    # Every computation leaves a mark in the folder: those kept are not computed again.
+    before = len(list(tmp_path.glob("*-*_*")))
+    done = command("verify", mine, "--jobs", "1", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert len(list(tmp_path.glob("*-*_*"))) == before + 24 - kept
 
 
 OPEN_STORE = """
@@ -329,6 +435,21 @@ def test_processes_may_share_a_new_store(path: Path) -> None:
         assert process.returncode == 0, errors
     with Store(path) as store:
         assert store.check() == 60
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_nothing_that_was_reported_is_lost_in_two_hundred_kills(tmp_path: Path) -> None:
+    program = Path(__file__).with_name("killed_writers.py")
+    # One thread: a process that is forked must be all there is.
+    done = subprocess.run(
+        [sys.executable, program, tmp_path, "200"],
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    killed, reported = map(int, done.stdout.split())
+    assert killed == 200
+    assert reported > 200
 
 
 def test_default_path_follows_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
