@@ -163,7 +163,7 @@ def _store() -> Iterator[Finding]:
     if folder == path:
         try:
             with Store(path) as store:
-                yield Finding("store", True, f"{path}: {len(store)} blocks, sound")
+                yield Finding("store", True, f"{path}: {store.check()} blocks, sound")
         except StoreError as error:
             yield Finding("store", False, str(error), mend)
     elif folder.is_dir() and os.access(folder, os.W_OK | os.X_OK):

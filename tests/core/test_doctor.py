@@ -8,6 +8,7 @@ import sys
 import types
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from theorylab import doctor
@@ -129,6 +130,21 @@ def test_damaged_store(own_store: Path) -> None:
     assert not finding.ok
     assert str(own_store) in finding.detail
     assert "--store" in finding.mend
+
+
+def test_a_store_is_read_to_its_end(own_store: Path) -> None:
+    from theorylab.sampling import Block
+    from theorylab.store import Store
+
+    with Store(own_store) as store:
+        for i in range(20):
+            store.put(Block("f/t/c", {}, 0, i, 500, "numpy"), "code", {"value": np.full(500, i)}, 0.0)
+    content = bytearray(own_store.read_bytes())
+    content[-2000] ^= 1
+    own_store.write_bytes(content)
+    finding = find("store")
+    assert not finding.ok
+    assert "is damaged" in finding.detail
 
 
 def test_store_that_cannot_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
