@@ -11,14 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from theorylab.kernels.cuda_sources import SOURCE
+from theorylab.kernels.comp_sum_search import SHARE, steepness
+from theorylab.kernels.cuda_sources import MOST_CLASSES, SOURCE
 from theorylab.kernels.exponential_sums import LANES, RADIAL, ROW, TERMS, numbers, spacing
+from theorylab.kernels.lower_hull import CELLS, NOTHING, lower_hull, tabulate
 from theorylab.kernels.random import Stream
 
 # Threads of a block: a power of two, at most 256.
 THREADS = 128
 # Most blocks of a grid whose threads take what is left in turns.
 BLOCKS = 65536
+# Cases of a search between two looks at its hull.
+CASES = 2**22
 # Most bytes of normals ahead of the steps of all trials.
 AHEAD = 2**28
 
@@ -182,6 +186,41 @@ def exponential_sums(
         *_words(rng.key, first, rng.first_trial),
     )
     return _host(out)
+
+
+def pairs(
+    key: np.ndarray, draw: int, first_case: int, cases: int, tau: float, n: int, hull: bool = True
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Twin of `kernels.comp_sum_search.pairs_numba`, equal to the bit.
+
+    Raises
+    ------
+    ValueError
+        If there are more classes than `MOST_CLASSES`.
+    """
+    if n > MOST_CLASSES:
+        raise ValueError(f"{n} classes: the search on a GPU takes up to {MOST_CLASSES}")
+    cp = library()
+    table = np.full(CELLS + 1, NOTHING)
+    found = (np.empty(0, dtype=np.int64), np.empty(0), np.empty(0))
+    start, stop, at_once = first_case, first_case + cases, CASES // 64 if hull else CASES
+    while start < stop:
+        count = min(at_once, stop - start)
+        x, y = cp.empty(count), cp.empty(count)
+        shape = (np.int64(start), np.int64(count), np.float64(tau), np.float64(steepness(tau)), np.int32(n))
+        blocks = (start + count - 1) // SHARE - start // SHARE + 1
+        words = _words(key, draw, 0)[:3]
+        launch("comp_sum_pairs", (blocks,), SHARE, x, y, cp.asarray(table), *shape, *words)
+        kept = cp.flatnonzero(y < NOTHING)
+        fresh = (start + _host(kept), _host(x[kept]), _host(y[kept]))
+        pool = tuple(np.concatenate(both) for both in zip(found, fresh))
+        index = lower_hull(pool[1], pool[2]) if hull else slice(None)
+        found = (pool[0][index], pool[1][index], pool[2][index])
+        if hull:
+            table = tabulate(found[1], found[2])
+        # The first cases, which no hull filters, are few.
+        start, at_once = start + count, CASES
+    return found
 
 
 def _host(x: Any) -> np.ndarray:

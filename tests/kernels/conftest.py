@@ -69,7 +69,7 @@ def host_cuda(host_library, monkeypatch):
         x, y = (*grid, 1)[:2]
         getattr(host_library, f"on_host_{name}")(x, y, threads, *converted)
 
-    names = ("asarray", "ascontiguousarray", "empty", "matmul", "zeros", "float64")
+    names = ("asarray", "ascontiguousarray", "empty", "flatnonzero", "matmul", "zeros", "float64")
     fake = SimpleNamespace(__name__="numpy", **{name: getattr(np, name) for name in names}, asnumpy=np.asarray)
     monkeypatch.setattr(cuda, "library", lambda: fake)
     monkeypatch.setattr(cuda, "launch", launch)

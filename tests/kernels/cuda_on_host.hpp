@@ -23,6 +23,7 @@ static inline double __dadd_rn(double a, double b) { volatile double c = a + b; 
 static inline double __longlong_as_double(long long bits) { double x; std::memcpy(&x, &bits, 8); return x; }
 static inline long long __double_as_longlong(double x) { long long bits; std::memcpy(&bits, &x, 8); return bits; }
 template <class T> static inline T min(T a, T b) { return b < a ? b : a; }
+template <class T> static inline T max(T a, T b) { return a < b ? b : a; }
 using std::fma;
 
 template <class Kernel> static void on_host(unsigned x, unsigned y, unsigned threads, Kernel kernel) {

@@ -12,8 +12,8 @@ import subprocess
 import numpy as np
 import pytest
 
+from theorylab.kernels import comp_sum_search, ntk, sgd
 from theorylab.kernels import exponential_sums as sums
-from theorylab.kernels import ntk, sgd
 from theorylab.kernels.cuda_sources import KERNELS, SOURCE
 from theorylab.kernels.gradient_descent import ACTIVATIONS, train
 from theorylab.kernels.random import Stream, normal_numba, uniform_numba
@@ -99,6 +99,27 @@ def test_exponential_sums(cuda, terms, t):
         got = getattr(sums, name)(2, other, terms, t, *arguments)
         np.testing.assert_allclose(got, expected, rtol=1e-15, atol=1e-15)
         assert one.next_draw() == other.next_draw()
+
+
+@pytest.mark.parametrize("tau", [0.5, 1.0, 1.5, 2.0, 3.0])
+@pytest.mark.parametrize(("n", "first", "cases"), [(2, 0, 400), (3, 7, 300), (10, 100, 600), (33, 0, 64)])
+def test_the_violation_search_is_the_same_to_the_bit(cuda, tau, n, first, cases):
+    for hull in (False, True):
+        expected = comp_sum_search.pairs_numba(KEY, 5, first, cases, tau, n, hull)
+        for one, other in zip(cuda.pairs(KEY, 5, first, cases, tau, n, hull), expected):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_the_hull_filters_between_batches_of_the_search(cuda, monkeypatch):
+    monkeypatch.setattr(cuda, "CASES", 320)
+    expected = comp_sum_search.pairs_numba(KEY, 5, 3, 1000, 0.5, 4)
+    for one, other in zip(cuda.pairs(KEY, 5, 3, 1000, 0.5, 4), expected):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_too_many_classes_are_refused(cuda):
+    with pytest.raises(ValueError, match="513 classes: the search on a GPU takes up to 512"):
+        cuda.pairs(KEY, 0, 0, 10, 0.5, 513)
 
 
 def test_tangent_kernels_draw_on_the_device(cuda):
