@@ -19,7 +19,7 @@ from synthetic import A, closed, make
 from theorylab import machine, registry
 from theorylab.checks import Expectation, Identity
 from theorylab.cli import run
-from theorylab.cli.plan import short
+from theorylab.cli.plan import lines, short
 from theorylab.cli.plan import time as told
 from theorylab.fingerprint import fingerprint
 from theorylab.kernels.random import Stream
@@ -139,6 +139,18 @@ def test_plan_says_it_all_and_makes_nothing(here: Path, capfd: pytest.CaptureFix
     assert sorted(p.name for p in here.iterdir()) == before
 
 
+def test_times_on_a_gpu_are_unknown() -> None:
+    text = lines([Plan("a/b/c", "cupy", 1, 64, 64, 1.0, 1.0, 1.0, 1.0, None, None, None)], 2, 100)
+    assert text[-1] == "there is no profile of a GPU: times on backend 'cupy' are unknown"
+    assert text[-3].endswith("unknown")
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100])
+def test_a_table_fits(width: int) -> None:
+    made = [Plan(f"a/b/{'c' * 30}", "numpy", 12, 64, 6400, 1e9, 1e6, 1e6, 1e7, 10.0, 100.0, 1.0)]
+    assert max(map(len, lines(made, 2, width)[:3])) <= max(width, 66)
+
+
 def test_plan_as_data(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert run(["plan", "my_theory.py", "--jobs", "2", "--json"]) == 0
     data = json.loads(capfd.readouterr().out)
@@ -211,6 +223,8 @@ def test_reading_neither_waits_nor_makes_others_wait(here: Path, capfd: pytest.C
         (["my_theory.py", "--backend", "nump"], "unknown backend 'nump'; did you mean"),
         (["my_theory.py", "--backend", "numba"], "backend 'numba': this simulation runs on numpy only"),
         (["my_theory.py", "--jobs", "0"], "'--jobs'"),
+        (["my_theory.py", "--memory", "much"], "memory 'much': a size such as 800M"),
+        (["my_theory.py", "--memory", "1K"], "my_theory/largest: a single trial of draw at a time: 3 MiB"),
         (["my_theory.py", "--store", "text.txt"], "store text.txt cannot be read (file is not a database)"),
         (["my_theory.py", "--store", "other.sqlite"], "other.sqlite is not a store"),
         (["my_theory.py", "--store", "."], "store . cannot be read"),

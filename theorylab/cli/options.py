@@ -70,6 +70,12 @@ def _size(context: click.Context, parameter: click.Parameter, text: str | None) 
     return None if text is None else size(text)
 
 
+MEMORY = click.option(
+    "--memory", metavar="SIZE", callback=_size,
+    help="Most memory of a process, as 800M or 1.5G [default: its part of what is free].",
+)  # fmt: skip
+
+
 def running(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options of `Running`; it receives them as one argument, `options`."""
 
@@ -84,10 +90,7 @@ def running(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--backend", default="auto", show_default=True, help="auto, numpy, numba or cupy."),
         click.option("--jobs", type=click.IntRange(1, 1024), help="Worker processes [default: one for each core]."),
         click.option("--dask", metavar="ADDRESS", help="Scheduler of a Dask cluster, or 'local'."),
-        click.option(
-            "--memory", metavar="SIZE", callback=_size,
-            help="Most memory of a process, as 800M or 1.5G [default: its part of what is free].",
-        ),
+        MEMORY,
         click.option("--store", "store_path", metavar="PATH", help="Store of finished blocks [default: see README]."),
     )):  # fmt: skip
         result = option(result)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from theorylab import registry
+from theorylab.cli.options import MEMORY
 
 if TYPE_CHECKING:
     from theorylab.plan import Plan
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 @click.option("--controls", is_flag=True, help="Also the deliberately false claims.")
 @click.option("--backend", default="auto", show_default=True, help="auto, numpy, numba or cupy.")
 @click.option("--jobs", type=click.IntRange(1, 1024), help="Worker processes [default: one for each core].")
+@MEMORY
 @click.option("--store", "store_path", metavar="PATH", help="Store whose finished blocks are compared.")
 @click.option("--measure", is_flag=True, help="Measure this machine again, and print its profile.")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
@@ -28,6 +30,7 @@ def plan_command(
     controls: bool,
     backend: str,
     jobs: int | None,
+    memory: int | None,
     store_path: str | None,
     measure: bool,
     as_json: bool,
@@ -36,7 +39,8 @@ def plan_command(
 
     Nothing is simulated. The times are those of one core of this machine, which is measured on first use. They are
     upper limits: sampling stops as soon as a verdict is decided, at its first look or later. Where the store has
-    finished blocks of a claim, what they took stands beside what is predicted for them.
+    finished blocks of a claim, what they took stands beside what is predicted for them. A batch that does not fit into
+    --memory is a mistake, as for verify.
     """
     import json
     from dataclasses import asdict
@@ -50,7 +54,7 @@ def plan_command(
     from theorylab.timings import timings
 
     claims = [entry.claim for entry in registry.select(names, controls)]
-    demand(claims, budget, backend)
+    demand(claims, budget, backend, memory)
     profile = machine(again=measure)
     plans = [
         plan(
