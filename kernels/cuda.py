@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from theorylab.kernels.comp_sum_search import SHARE, steepness
-from theorylab.kernels.cuda_sources import MOST_CLASSES, SOURCE
+from theorylab.kernels.cuda_search_source import MOST_CLASSES
+from theorylab.kernels.cuda_sources import SOURCE
 from theorylab.kernels.exponential_sums import LANES, RADIAL, ROW, TERMS, numbers, spacing
 from theorylab.kernels.lower_hull import CELLS, NOTHING, lower_hull, tabulate
 from theorylab.kernels.random import Stream
