@@ -1,4 +1,4 @@
-"""Device code of the violation search: the twin of `kernels.comp_sum_search`, in the terms of `kernels.cuda_sources`."""
+"""Device code of the violation search: a twin of `kernels.comp_sum_search`, in terms of `kernels.cuda_sources`."""
 
 from __future__ import annotations
 
