@@ -54,7 +54,7 @@ def words_numpy(key: Array, draw: int, trials: Array, count: int) -> Array:
     counter[..., 0] = np.arange(counter.shape[1], dtype=np.uint32)
     counter[..., 1] = np.uint32(draw)
     counter[..., 2] = np.asarray(trials).astype(np.uint32)[:, None]
-    return philox4x32(counter, key).reshape(len(trials), -1)[:, :count]
+    return philox4x32(counter, key).reshape(len(trials), 4 * counter.shape[1])[:, :count]
 
 
 def pairs_numpy(key: Array, draw: int, cases: Array, tau: float, n: int) -> dict[str, Array]:

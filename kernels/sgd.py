@@ -173,7 +173,7 @@ def principal(features: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.
     several = features.ndim < target.ndim + 1
     columns = target.T if several else np.broadcast_to(target[..., None], (*features.shape[:-1], 1))
     # The triangle of the QR factorisation of [A, c] knows all inner products; a long side of A matters to it alone.
-    triangle = np.linalg.qr(np.concatenate([features, columns], axis=-1), mode="r")
+    triangle: Any = np.linalg.qr(np.concatenate([features, columns], axis=-1), mode="r")
     side, right = triangle[..., :d, :d], triangle[..., :d, d:]
     # Descent sees the spectrum only, to rounding of its largest value: squaring the singular values loses nothing.
     s, u = np.linalg.eigh(side @ np.swapaxes(side, -1, -2))

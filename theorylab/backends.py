@@ -73,5 +73,5 @@ def room(backend: str, limit: int | None) -> float:
         return memory.room(limit)
     import cupy
 
-    free = memory.SHARE * cupy.cuda.Device().mem_info[0]
+    free: float = memory.SHARE * cupy.cuda.Device().mem_info[0]
     return free if limit is None else min(free, float(limit))

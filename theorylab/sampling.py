@@ -209,7 +209,7 @@ def _take_control() -> None:
     """Let this thread set the limit: threadpoolctl, from 3.8 on, heeds only the thread that did so first."""
     import threadpoolctl
 
-    controller = getattr(threadpoolctl, "OpenBLASController", None)
+    controller: Any = getattr(threadpoolctl, "OpenBLASController", None)
     if hasattr(controller, "clear_controlling_thread"):
         controller.clear_controlling_thread(force=True)
 

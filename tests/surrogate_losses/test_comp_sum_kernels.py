@@ -335,3 +335,13 @@ def test_descents_do_not_depend_on_their_neighbours():
     part = descent.descents_numba(KEY, 0, 7, 3, 1.5, 5)
     for name, column in part.items():
         np.testing.assert_array_equal(column, whole[name][7:10])
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+@pytest.mark.parametrize("whole", [conditional_search, distribution_search])
+def test_a_search_may_be_of_one_case(whole, backend):
+    """Of a few pairs none may be worth keeping."""
+    for cases in (1, 2, 3):
+        found = whole(cases, Stream.from_seed(cases, backend), tau=1.2, n=4)
+        assert len({len(column) for column in found.values()}) == 1
+        assert np.all(found["y"] >= 0.0)
