@@ -15,6 +15,11 @@ and give the same bits.
 *Chi variables.* Marsaglia and Tsang (2000, ACM Trans. Math. Softw. 26:363), each variable with counters of its own
 (fourth word: one more than its place), so that rejection in one never moves another and a longer vector has a
 shorter one as its prefix.
+
+Speed on one core of a Xeon with AVX-512. Dense, 200 x 400: 0.9 to 1.04 of a symmetric product and LAPACK's eigenvalues,
+one after the other. Tridiagonal: traces 8 ns a row, for two divisions and a logarithm; a largest eigenvalue of order
+200, 55 to 65 us. Chi variables 9.6 ns; floor: two Philox blocks (1.7 ns each), a normal from them (1.0), two logarithms
+(0.5 each), a root and a quotient, 7 ns, of which 75 % is reached. NumPy's generator takes 2.2 times as long.
 """
 
 from __future__ import annotations
@@ -26,7 +31,8 @@ from numba import njit, uint32
 
 from theorylab.kernels.arrays import namespace
 from theorylab.kernels.philox import philox4x32, philox4x32_numba
-from theorylab.kernels.random import log_unit, normal_pair, to_uniform
+from theorylab.kernels.random import cos_sin_turns, log_unit, normal_pair, to_uniform
+from theorylab.kernels.vectors import wide
 
 # More halvings than a bracket of double precision can bear.
 STEPS = 200
@@ -116,37 +122,59 @@ def _uniforms(
 def chi_numba(key, draw, first_trial, trials, df):  # type: ignore[no-untyped-def]
     """Numba twin of `chi_numpy` (equal to a few units in the last place of 1)."""
     k = df.size
-    k0, k1, ordinal = uint32(key[0]), uint32(key[1]), uint32(draw)
     out = np.empty((trials, k))
-    d, c = np.empty(k), np.empty(k)
+    d, c, z, u, boost = np.empty(k), np.empty(k), np.empty(k), np.empty(k), np.empty(k)
     for j in range(k):
         lifted = df[j] + 2 if df[j] < 2 else df[j]
         d[j] = lifted / 2.0 - 1.0 / 3.0
         c[j] = 1.0 / math.sqrt(9.0 * d[j])
     for t in range(trials):
-        trial = uint32(first_trial + t)
+        _first_attempts(key, draw, first_trial + t, df, d, c, z, u, boost, out[t])
         for j in range(k):
-            lane = uint32(j + 1)
-            quad = uint32(0)
-            boost = 1.0
-            while True:
-                a0, a1, a2, a3 = philox4x32_numba(quad, ordinal, trial, lane, k0, k1)
-                b0, b1, b2, b3 = philox4x32_numba(uint32(quad + 1), ordinal, trial, lane, k0, k1)
-                if quad == 0 and df[j] < 2:
-                    boost = to_uniform(b2, b3)
-                quad = uint32(quad + 2)
-                z, _ = normal_pair(a0, a1, a2, a3)
-                v = 1.0 + c[j] * z
-                if v <= 0.0:
-                    continue
-                cube = v * v * v
-                u = to_uniform(b0, b1)
-                if u < 1.0 - 0.0331 * (z * z) * (z * z):
-                    break
-                if log_unit(u) < 0.5 * z * z + d[j] - d[j] * cube + d[j] * math.log(cube):
-                    break
-            out[t, j] = math.sqrt(2.0 * d[j] * cube) * boost
+            if out[t, j] < 0.0:
+                out[t, j] = _further_attempts(key, draw, first_trial + t, j, d[j], c[j]) * boost[j]
     return out
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _first_attempts(key, draw, trial, df, d, c, z, u, boost, out):  # type: ignore[no-untyped-def]
+    """The chi variables of one trial; -1 for those that are refused. Short loops that the compiler vectorises."""
+    wide()
+    k0, k1, ordinal, lane = uint32(key[0]), uint32(key[1]), uint32(draw), uint32(trial)
+    for j in range(df.size):
+        place = uint32(j + 1)
+        a0, a1, a2, a3 = philox4x32_numba(uint32(0), ordinal, lane, place, k0, k1)
+        b0, b1, b2, b3 = philox4x32_numba(uint32(1), ordinal, lane, place, k0, k1)
+        z[j], out[j] = to_uniform(a0, a1), to_uniform(a2, a3)
+        u[j], boost[j] = to_uniform(b0, b1), (to_uniform(b2, b3) if df[j] < 2 else 1.0)
+    for j in range(df.size):
+        z[j] = -2.0 * log_unit(z[j])
+    for j in range(df.size):
+        x, _ = cos_sin_turns(out[j])
+        z[j] = math.sqrt(z[j]) * x
+    for j in range(df.size):
+        v = 1.0 + c[j] * z[j]
+        cube = v * v * v
+        bound = 0.5 * z[j] * z[j] + d[j] - d[j] * cube + d[j] * log_unit(cube if v > 0.0 else 1.0)
+        accepted = v > 0.0 and log_unit(u[j]) < bound
+        out[j] = math.sqrt(2.0 * d[j] * cube) * boost[j] if accepted else -1.0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _further_attempts(key, draw, trial, j, d, c):  # type: ignore[no-untyped-def]
+    """The chi variable of place j, from its second pair of quadruples on."""
+    k0, k1, ordinal, lane, place = uint32(key[0]), uint32(key[1]), uint32(draw), uint32(trial), uint32(j + 1)
+    quad = uint32(2)
+    while True:
+        a0, a1, a2, a3 = philox4x32_numba(quad, ordinal, lane, place, k0, k1)
+        b0, b1, _, _ = philox4x32_numba(uint32(quad + 1), ordinal, lane, place, k0, k1)
+        quad = uint32(quad + 2)
+        z, _ = normal_pair(a0, a1, a2, a3)
+        v = 1.0 + c * z
+        if v > 0.0:
+            cube = v * v * v
+            if log_unit(to_uniform(b0, b1)) < 0.5 * z * z + d - d * cube + d * log_unit(cube):
+                return math.sqrt(2.0 * d * cube)
 
 
 def largest_tridiagonal_numpy(diagonal: np.ndarray, off: np.ndarray) -> np.ndarray:

@@ -17,9 +17,11 @@ one exponential $w = e^{-t |\delta|}$ and no branch, $S \leftarrow S + w$ or, if
 are added in halves at the end. So the bits depend on no vector width, and a GPU's threads do the same. Equally spaced
 temperatures share the exponential of their step: `ROW` of them take one exponential each time and products.
 
-Speed on one core of a Xeon with AVX-512, in ns a term: Gaussian 4.5, isotropic in 20 dimensions 31, quadratic 64, and
-1.1 for every further temperature. Floor: normals at 3.1, uniforms at 1.7 and exponentials at NumPy's 0.9 make 4.0, 23
-and 63, of which 65-95 % is reached. NumPy with its own generator takes 2 to 6 times as long, and memory for all terms.
+Speed on one core of a Xeon with AVX-512, in ns a term: Gaussian 3.5, isotropic 10.4 in 10 dimensions or any more,
+quadratic in 20 dimensions 47; a further temperature 0.25 if equally spaced, else 0.64. Floor: normals at 2.2, uniforms
+at 1.4 and exponentials at 0.45 make 2.7, 6.3 (and 1.0 for two logarithms) and 44, of which 75, 70 and 95 % is reached.
+NumPy with its own generator takes 4 to 7 times as long where it must draw as many numbers, 15 to 60 times for
+distances, and memory for all terms.
 """
 
 from __future__ import annotations
