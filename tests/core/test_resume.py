@@ -189,7 +189,9 @@ def test_ctrl_c_while_workers_start_is_one_line_too(tmp_path: Path, started: Any
         time.sleep(delay)
         os.killpg(process.pid, signal.SIGINT)
         out, errors = process.communicate(timeout=60)
-        assert (process.returncode, out) == (130, "")
+        # Interrupted while it imports something, Python may end by the signal itself: 130 to a shell.
+        assert process.returncode in (130, -signal.SIGINT)
+        assert out == ""
         assert errors == "theorylab: interrupted; finished blocks are kept\n"
         wait_for(lambda p=process: not alive(p.pid), 20)
 
