@@ -179,7 +179,8 @@ class Constraint:
     def holds(self, values: Mapping[str, np.ndarray]) -> np.ndarray:
         """Elementwise truth at broadcast `values`."""
         names, function = self._compiled
-        return np.asarray(function(*(values[name] for name in names)), dtype=bool)
+        # Of one shape, because NumPy joins the parts of a condition as the rows of an array.
+        return np.asarray(function(*np.broadcast_arrays(*(values[name] for name in names))), dtype=bool)
 
     @cached_property
     def _compiled(self) -> tuple[list[str], Callable[..., Any]]:

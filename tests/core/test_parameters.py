@@ -163,3 +163,11 @@ def test_formulas_show_parameters_as_they_are_written() -> None:
     assert sp.latex(shown) == r"\frac{\sigma^{4}}{n}"
     assert space.displayed(1) == sp.Integer(1)
     assert SPACE.displayed(N.symbol + X.symbol) == N.symbol + X.symbol
+
+
+def test_a_condition_of_several_parts_takes_arrays_that_broadcast() -> None:
+    a, b = Parameter("a", Interval(), "a"), Parameter("b", Interval(), "b")
+    space = Space([a, b], [Constraint(sp.Or(a.symbol > 0, b.symbol > 0), "one of them positive")])
+    assert space.validate({"a": 1.0, "b": [-1.0, 2.0]})["b"].shape == (2,)
+    with pytest.raises(DomainError, match="a = -1, b = -2 violates"):
+        space.validate({"a": [[1.0], [-1.0]], "b": [2.0, -2.0]})
