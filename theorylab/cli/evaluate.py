@@ -16,6 +16,7 @@ import numpy as np
 from theorylab import registry
 from theorylab.claim import Claim
 from theorylab.cli.options import SEED, Running, parameters, running
+from theorylab.cli.text import paragraph
 from theorylab.cli.values import parse
 from theorylab.errors import UsageError
 from theorylab.parameters import Observed
@@ -204,11 +205,22 @@ def sweep_command(
         bar.finish(f"{output}: {sizes}, {dataset.attrs['trials']} trials each")
 
 
-@click.command("apply")
+class WithApplications(click.Command):
+    """A command whose help ends with the applications that there are."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the applications with what they read and what may be set."""
+        with formatter.section("Applications"):
+            for application in registry.applications().values():
+                first, *rest = application.describe().splitlines()
+                formatter.write("\n".join([paragraph(first, 2), *(paragraph(line, 4) for line in rest)]) + "\n")
+
+
+@click.command("apply", cls=WithApplications)
 @click.argument("name")
 @click.argument("inputs", nargs=-1, type=click.Path())
 @click.option("-p", "assignments", metavar="NAME=VALUE", multiple=True, help="Parameter of the application.")
-@click.option("-o", "output", type=click.Path(), help="Where to write results.")
+@click.option("-o", "output", type=click.Path(), help="Folder for the result as JSON and text, and its figures.")
 def apply_command(name: str, inputs: tuple[str, ...], assignments: tuple[str, ...], output: str | None) -> None:
     """Turn the theory NAME on your own data."""
     values: dict[str, Any] = {}
