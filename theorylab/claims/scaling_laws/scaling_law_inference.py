@@ -207,7 +207,7 @@ def bootstrap_coverage() -> Claim:
         budgets={
             "quick": Budget(trials=1024, margin=0.07),
             "standard": Budget(
-                trials=6000,
+                trials=8000,
                 margin=0.03,
                 points=[{**point, "copies": 4, "resamples": 99}, {**point, "copies": 8, "resamples": 99}],
             ),
