@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from kernel_peers import cpu_medians, one_core, record  # noqa: F401
+from kernel_peers import cpu_medians, jax_in_double, one_core, record  # noqa: F401
 from scipy.sparse.linalg import eigsh
 
 from theorylab.kernels.lanczos import dense, extreme, lanczos
@@ -24,10 +24,18 @@ def test_largest_eigenvalue(benchmark, n, faster_than_lapack):
     def bare():
         return [eigsh(a, 1, which="LA", v0=v, tol=1e-10, return_eigenvectors=False) for a, v in zip(matrices, start)]
 
-    ours, iteration, arpack, lapack = cpu_medians(
+    peers = [
         lambda: extreme(matrices, start), lambda: lanczos(dense(matrices), start), bare,
-        lambda: np.linalg.eigvalsh(matrices), rounds=7,
-    )  # fmt: skip
-    record(benchmark, ARPACK=arpack / ours, array_code=iteration / ours, LAPACK=lapack / ours)
+        lambda: np.linalg.eigvalsh(matrices),
+    ]  # fmt: skip
+    jax = jax_in_double()
+    if jax is not None:
+        several, given = jax.jit(jax.vmap(jax.numpy.linalg.eigvalsh)), jax.numpy.asarray(matrices)
+        peers.append(lambda: several(given).block_until_ready())
+        peers[-1]()
+    ours, iteration, arpack, lapack, *others = cpu_medians(*peers, rounds=5)
+    ratios = dict(zip(["JAX"], (t / ours for t in others)))
+    record(benchmark, ARPACK=arpack / ours, array_code=iteration / ours, LAPACK=lapack / ours, **ratios)
+    assert all(ratio > 1 for ratio in ratios.values())
     assert arpack > (1.2 if n == 1000 else 0.9) * ours
     assert lapack > faster_than_lapack * ours

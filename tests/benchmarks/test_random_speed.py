@@ -1,15 +1,17 @@
-"""Speed of the random streams against NumPy's own generator."""
+"""Speed of the random streams against NumPy's own generator and JAX's."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+from kernel_peers import jax_in_double, one_core, record  # noqa: F401
 
 from theorylab.kernels.random import Stream
 
 NUMBERS = 200_000
 
 
+@pytest.mark.usefixtures("one_core")
 @pytest.mark.parametrize("per_trial", [20_000, 200, 4])
 @pytest.mark.parametrize(
     ("method", "peer", "at_most"), [("normal", "standard_normal", 0.6), ("uniform", "random", 1.5)]
@@ -22,6 +24,14 @@ def test_streams_against_numpy(benchmark, interleaved_medians, method, peer, at_
     ours(*shape)
     benchmark(ours, *shape)
     if benchmark.enabled:
-        mine, numpys = interleaved_medians(lambda: ours(*shape), lambda: theirs(shape))
-        benchmark.extra_info["ratio to NumPy"] = mine / numpys
+        peers = [lambda: ours(*shape), lambda: theirs(shape)]
+        jax = jax_in_double()
+        if jax is not None:
+            draw = jax.jit(lambda key: getattr(jax.random, method)(key, shape))
+            key = jax.random.key(0)
+            peers.append(lambda: draw(key).block_until_ready())
+            peers[-1]()
+        mine, numpys, *others = interleaved_medians(*peers)
+        record(benchmark, NumPy=numpys / mine, **dict(zip(["JAX"], (t / mine for t in others))))
         assert mine < at_most * numpys
+        assert all(t > 0.9 * mine for t in others)
