@@ -96,8 +96,9 @@ def _silence() -> Iterator[None]:
 def _own_cluster() -> Iterator[Any]:
     """Workers on this machine, one thread each and deaf to Ctrl-C; ended at once when the run is broken off."""
     with deaf_children():
+        # Any port for the dashboard: a second cluster on a machine would warn that the usual one is taken.
         cluster = distributed.LocalCluster(
-            n_workers=cores(), threads_per_worker=1, processes=True, dashboard_address=None, memory_limit=0,
+            n_workers=cores(), threads_per_worker=1, processes=True, dashboard_address=":0", memory_limit=0,
             silence_logs=logging.CRITICAL,
         )  # fmt: skip
     with cluster:

@@ -39,7 +39,7 @@ def marked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def two_workers(marked: None) -> Iterator[Any]:
     with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=logging.CRITICAL
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0", silence_logs=logging.CRITICAL
     ) as place:
         yield place
 
@@ -52,7 +52,7 @@ def run_dask(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]
     def run(kind: str, *options: str, bare: bool = False) -> subprocess.Popen[bytes]:
         program = f"{BARE if bare else ''}from distributed.cli.dask_{kind} import main\nmain()"
         process = subprocess.Popen(
-            [sys.executable, "-c", program, "--no-dashboard", *options],
+            [sys.executable, "-c", program, "--dashboard-address", ":0", *options],
             cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         processes.append(process)
@@ -148,7 +148,7 @@ def test_a_lost_scheduler_is_one_line_and_the_run_resumes(
 def test_a_worker_without_theorylab_is_one_line_whenever_it_comes(tmp_path: Path, run_dask: Any) -> None:
     written(tmp_path, BRISK)
     with distributed.LocalCluster(
-        n_workers=1, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=logging.CRITICAL
+        n_workers=1, threads_per_worker=1, processes=True, dashboard_address=":0", silence_logs=logging.CRITICAL
     ) as place:
         address = place.scheduler_address
         with dask(address) as executor:
@@ -194,7 +194,7 @@ def test_a_scheduler_without_workers_is_not_waited_for_in_vain(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(cluster, "WORKER_SECONDS", 1.0)
-    with distributed.LocalCluster(n_workers=0, dashboard_address=None, silence_logs=logging.CRITICAL) as place:
+    with distributed.LocalCluster(n_workers=0, dashboard_address=":0", silence_logs=logging.CRITICAL) as place:
         address = place.scheduler_address
         with (
             pytest.raises(UsageError, match=rf"no worker has come .* in 1 s: .*`dask worker {address}`"),
