@@ -18,6 +18,7 @@ from importlib.metadata import version
 from typing import Any
 from uuid import uuid4
 
+from theorylab.blame import one_line
 from theorylab.errors import UsageError
 from theorylab.executors import cores, deaf_children
 
@@ -95,12 +96,15 @@ def _silence() -> Iterator[None]:
 @contextmanager
 def _own_cluster() -> Iterator[Any]:
     """Workers on this machine, one thread each and deaf to Ctrl-C; ended at once when the run is broken off."""
-    with deaf_children():
-        # Any port for the dashboard: a second cluster on a machine would warn that the usual one is taken.
-        cluster = distributed.LocalCluster(
-            n_workers=cores(), threads_per_worker=1, processes=True, dashboard_address=":0", memory_limit=0,
-            silence_logs=logging.CRITICAL,
-        )  # fmt: skip
+    try:
+        with deaf_children():
+            # Any port for the dashboard: a second cluster on a machine would warn that the usual one is taken.
+            cluster = distributed.LocalCluster(
+                n_workers=cores(), threads_per_worker=1, processes=True, dashboard_address=":0", memory_limit=0,
+                silence_logs=logging.CRITICAL,
+            )  # fmt: skip
+    except Exception as error:
+        raise UsageError(f"no Dask cluster can be started here: {one_line(error)}; use --jobs") from error
     with cluster:
         try:
             yield cluster

@@ -224,6 +224,16 @@ def test_no_scheduler_there_is_one_line(address: str, words: str, monkeypatch: p
         assert "\n" not in str(caught.value)
 
 
+def test_a_cluster_that_cannot_be_started_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(**_: Any) -> None:
+        raise RuntimeError("Cluster failed to start:\nno space left")
+
+    monkeypatch.setattr(distributed, "LocalCluster", start)
+    message = "no Dask cluster can be started here: .*RuntimeError: Cluster failed to start: no space left; use --jobs"
+    with pytest.raises(UsageError, match=f"^{message}$"), dask("local"):
+        pass
+
+
 def test_dask_writes_to_its_log_again_afterwards(two_workers: Any) -> None:
     logger = logging.getLogger("distributed.client")
     before = logger.getEffectiveLevel()
