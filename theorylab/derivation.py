@@ -8,12 +8,14 @@ from typing import Any, Literal
 
 import mpmath
 import sympy as sp
+from sympy.core.relational import Relational
 
 from theorylab.errors import TheorylabError
 from theorylab.symbolic import high_precision
 
 Method = Literal["symbolic", "50 digits"]
-MOST_OPERATIONS = 120
+# Largest difference that SymPy is given to simplify, in operations, and what a condition counts for.
+MOST_OPERATIONS, PER_CONDITION = 120, 4
 
 
 class DerivationError(TheorylabError):
@@ -100,8 +102,10 @@ def is_zero(lhs: sp.Expr, rhs: sp.Expr) -> bool:
     difference = (lhs - rhs).doit()
     if difference == 0 or sp.expand(difference) == 0:
         return True
-    # The time of `simplify` explodes with the size of what it is given: large differences go to 50 digits instead.
-    return bool(sp.count_ops(difference) <= MOST_OPERATIONS and sp.simplify(difference) == 0)
+    # The time of `simplify` explodes with the size of what it is given, and with the conditions of its cases: large
+    # differences go to 50 digits instead.
+    effort = sp.count_ops(difference) + PER_CONDITION * len(difference.atoms(Relational))
+    return bool(effort <= MOST_OPERATIONS and sp.simplify(difference) == 0)
 
 
 class Derivation(Sequence[Step]):

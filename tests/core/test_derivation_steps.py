@@ -30,6 +30,16 @@ def test_equalities_are_proved(lhs: sp.Expr, rhs: sp.Expr) -> None:
     assert Step("s", lhs, rhs, "because").replay() == "symbolic"
 
 
+def test_formulas_of_many_cases_go_to_fifty_digits_without_being_simplified(monkeypatch: pytest.MonkeyPatch) -> None:
+    def table(one: sp.Expr, two: sp.Expr) -> sp.Expr:
+        cases = [(one, sp.And(x <= i, y <= i, x >= i - 1)) for i in range(1, 5)]
+        return sp.Piecewise(*cases, (two, x + y > 4), (one, True))
+
+    monkeypatch.setattr(sp, "simplify", lambda *_: pytest.fail("simplified"))
+    step = Step("cases", table(1 / (1 + x), y), table(1 - x / (1 + x), y), "the same in each case")
+    assert step.replay() == "50 digits"
+
+
 def test_what_sympy_cannot_prove_is_checked_to_fifty_digits() -> None:
     # A definite integral without an elementary antiderivative in SymPy's reach.
     step = Step("catalan", sp.Integral(sp.atan(z) / z, (z, 0, 1)), sp.Catalan + 0 * x, "the series", method="50 digits")

@@ -136,15 +136,17 @@ class Identity(Check):
 
     def _evaluated(self, side: Any, values: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
         """Value and error of a side in double precision."""
+        if side is not self.other:
+            return self._in_double(side, values)
+        # Every mutant meets the same other side, which may take long to compute.
+        key = tuple(sorted(values.items()))
+        if key not in self._computed:
+            self._computed[key] = self._in_double(side, values)
+        return self._computed[key]
+
+    def _in_double(self, side: Any, values: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
         if isinstance(side, Prediction):
-            own = {k: v for k, v in values.items() if k in side.space}
-            if side is not self.other:
-                return side.evaluate(**own)
-            # Every mutant meets the same other side, which may take long to compute.
-            key = tuple(sorted(own.items()))
-            if key not in self._computed:
-                self._computed[key] = side.evaluate(**own)
-            return self._computed[key]
+            return side.evaluate(**{k: v for k, v in values.items() if k in side.space})
         value = np.asarray(float(self._value(side, values)))
         return value, np.spacing(np.abs(value))
 
