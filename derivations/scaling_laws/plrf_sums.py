@@ -1,8 +1,8 @@
 r"""Sums over power laws, $\sum_{j=1}^{v} g(j)$ for smooth $g$, at a cost that hardly depends on $v$.
 
 The first terms are added one by one; the others become an integral over $\log j$ (Euler and Maclaurin's formula with
-its first correction, the derivative as a difference of neighbours), by Gauss and Legendre's rule on short panels. So $v$
-may be $10^{13}$, and need not be whole.
+its first correction, the derivative as a difference of neighbours), by Gauss and Legendre's rule on short panels. So
+$v$ may be $10^{13}$, and need not be whole.
 """
 
 from __future__ import annotations
