@@ -61,7 +61,7 @@ def _cost(*, d: float, ratio: float, r: object = 0.0, steps: float = 0.0, **_: o
     steps = max(steps, float(times[-1]))
     return Cost(
         flops=gram + reduction + 4.0 * d * steps,
-        bytes=8.0 * (v * d + 3.0 * d * d + 8.0 * d + times.size),
+        bytes=8.0 * (v * d + d * d + 6.0 * d + times.size),
         draws=v * d,
         moved=16.0 * v * d + 32.0 * d * d,
         steps=steps,
@@ -102,7 +102,7 @@ def _stochastic_cost(*, d: float, ratio: float, B: float, r: object, runs: float
     products = 2.0 * steps * B * v * (d + 1.0)
     return Cost(
         flops=once.flops + products + 4.0 * steps * B * d + 2.0 * runs * times.size * v * d,
-        bytes=once.bytes + 8.0 * (v * d + 2.0 * d + 3.0 * times.size),
+        bytes=once.bytes + 24.0 * times.size,
         draws=once.draws + steps * B * v,
         moved=once.moved,
         steps=once.steps,
@@ -169,7 +169,20 @@ def settled(
     return {"risk": risk, "eigenvalues": values, "least": least}
 
 
-@simulation(backends=("numpy", "numba"), cost=_cost)
+def _growth_cost(*, d: float, ratio: float, **_: object) -> Cost:
+    once = _cost(d=d, ratio=ratio)
+    return Cost(
+        flops=once.flops + 4.0 / 3.0 * d**3,
+        bytes=once.bytes + 24.0 * d * d,
+        draws=once.draws,
+        moved=once.moved + 96.0 * d * d,
+        products=once.products,
+        factorisations=once.factorisations + 4.0 / 3.0 * d**3,
+        order=d,
+    )
+
+
+@simulation(backends=("numpy", "numba"), cost=_growth_cost)
 def growth(trials: int, rng: Stream, *, alpha: float, d: int, ratio: float, rate: float, B: int) -> np.ndarray:
     """d times the logarithm of the largest eigenvalue of SGD's map of second moments, float64[trials].
 

@@ -66,7 +66,7 @@ def sgd_at_fixed_features() -> Claim:
             Mutant("half the learning rate: gradient of half the risk", _halved),
         ],
         budgets={
-            "quick": Budget(2048, 0.02, points=[points[0], points[2]]),
+            "quick": Budget(2048, 0.017, points=[points[0], points[2]]),
             "standard": Budget(65_536, 0.003),
             "paper": Budget(262_144, 0.001),
         },
