@@ -12,8 +12,8 @@ $(\kappa^2 \epsilon)^2 + \kappa \epsilon$. The refinement itself measures the fi
 `ridge` and `minimum_norm` do the same in array code, for the array library of their arguments.
 
 Speed on one core of a Xeon with AVX-512 at (n, p) = (200, 100): 110 to 130 us. Floor: BLAS's symmetric product and
-LAPACK's Cholesky factor of the same designs, 84 us, of which 65 to 75 % is reached, 80 % at (1000, 500); most of the
-rest is the refinement. NumPy's solver, not refined, takes 1.0 to 1.2 times as long, the floor of a backward-stable
+LAPACK's Cholesky factor of the same designs, 84 us, of which 55 to 75 % is reached, 80 % at (1000, 500); most of the
+rest is the refinement. NumPy's solver, not refined, takes 0.94 to 1.2 times as long, the floor of a backward-stable
 route, LAPACK's QR factorisation alone, 2 times.
 """
 
