@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import sympy as sp
 from synthetic import A, B, N, closed, make
@@ -167,3 +168,17 @@ def test_zero_on_both_sides():
     verdict = identity(closed(a - a, A), a, {"a": (0.5, 1.0)}).verify()
     assert verdict.status == "fails"
     assert "where the prediction is 0" in verdict.findings[0].behaves_as
+
+
+@pytest.mark.parametrize(("bend", "status"), [(1.005, "holds"), (1.02, "fails")])
+def test_a_curve_is_compared_point_by_point(bend, status):
+    """Points may hold arrays, as curves do: the entry that strains the margin most decides."""
+
+    def root(**arrays):
+        return np.sqrt(arrays["a"]) * np.array([1.0, 1.0, bend]), 0.0 * arrays["a"]
+
+    other = Numerical(function=root, space=Space([A]))
+    points = [{"a": np.array([1.0, 2.0, 4.0])}]
+    verdict = make(Identity(other=other), closed(sp.sqrt(a), A), margin=0.01, block=None, points=points).verify()
+    assert verdict.status == status
+    assert verdict.predicted == pytest.approx(2.0)

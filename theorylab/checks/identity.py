@@ -16,6 +16,7 @@ from theorylab.derivation import is_zero
 from theorylab.errors import DesignError
 from theorylab.parameters import Integers
 from theorylab.prediction import ClosedForm, Implicit, Numerical, Prediction
+from theorylab.sampling import canonical
 from theorylab.simulation import Samples
 from theorylab.verdict import Finding
 
@@ -46,7 +47,7 @@ class Identity(Check):
     other: Any = None
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     scale: Scale = "relative"
-    _computed: dict[Any, tuple[np.ndarray, np.ndarray]] = field(
+    _computed: dict[str, tuple[np.ndarray, np.ndarray]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
 
@@ -139,7 +140,7 @@ class Identity(Check):
         if side is not self.other:
             return self._in_double(side, values)
         # Every mutant meets the same other side, which may take long to compute.
-        key = tuple(sorted(values.items()))
+        key = canonical(values)
         if key not in self._computed:
             self._computed[key] = self._in_double(side, values)
         return self._computed[key]
