@@ -148,15 +148,10 @@ def log_loss(x: Any, y: Any, theta: Any) -> Any:
     return xp.logaddexp(xp.logaddexp(terms[0], terms[1]), terms[2])
 
 
-def fit_cost(fits: float, n: float) -> Cost:
-    """Cost of so many fits to n runs each, in one trial."""
-    return Cost(flops=fits * n * STEPS * WORK, bytes=8.0 * fits * (5.0 * n + 20.0), steps=fits * STEPS * 60.0)
-
-
 def _fit_cost(*, copies: float, **_: object) -> Cost:
     n = CELLS * copies
-    one = fit_cost(1.0, n)
-    return Cost(one.flops + 60.0 * n, 8.0 * 24.0 * n, draws=n, moved=24.0 * 20.0 * n, steps=one.steps)
+    flops = STEPS * WORK * n + 60.0 * n
+    return Cost(flops, 8.0 * (6.2 * n + 24.0), draws=n, moved=24.0 * 20.0 * n, steps=60.0 * STEPS)
 
 
 @simulation(backends=("numpy", "numba", "cupy"), cost=_fit_cost)
@@ -203,9 +198,10 @@ def fitted(
 
 def _bootstrap_cost(*, copies: float, resamples: float, **_: object) -> Cost:
     n = CELLS * copies
-    fits = fit_cost(resamples + 1.0, n)
     draws = (resamples + 1.0) * n
-    return Cost(fits.flops + 60.0 * n, 1.5 * fits.bytes, draws=draws, moved=24.0 * 8.0 * draws, steps=fits.steps)
+    steps = 60.0 * STEPS * (resamples + 1.0)
+    held = 8.0 * 5.3 * draws + 160.0 * resamples
+    return Cost(STEPS * WORK * draws, held, draws=draws, moved=24.0 * 8.0 * draws, steps=steps)
 
 
 @simulation(backends=("numpy", "numba", "cupy"), cost=_bootstrap_cost)
