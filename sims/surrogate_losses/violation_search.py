@@ -76,9 +76,11 @@ def _distribution_cost(*, n: int, **_: object) -> Cost:
 def _pairs(trials: int, rng: Stream, tau: float, n: int) -> Samples:
     draw = rng.next_draw()
     rng.next_draw()
-    if rng.backend == "numba":
-        cases = comp_sum_search.pairs_numba(rng.key, draw, rng.first_trial, trials, tau, n)[0]
-        return _replayed(rng, draw, cases, tau, n)
+    if rng.backend != "numpy":
+        search = comp_sum_search.pairs_numba
+        if rng.backend == "cupy":
+            from theorylab.kernels.cuda import pairs as search
+        return _replayed(rng, draw, search(rng.key, draw, rng.first_trial, trials, tau, n)[0], tau, n)
     found = []
     for part, count in rng.split(trials, BATCH):
         cases = part.first_trial + np.arange(count)
@@ -95,7 +97,7 @@ def _replayed(rng: Stream, draw: int, cases: np.ndarray, tau: float, n: int) -> 
 def _descents(trials: int, rng: Stream, tau: float, n: int) -> Samples:
     first = -(-rng.first_trial // PAIRS_PER_DESCENT)
     count = max(1, trials // PAIRS_PER_DESCENT)
-    run = label_descent.descents_numba if rng.backend == "numba" else label_descent.descents_numpy
+    run = label_descent.descents_numpy if rng.backend == "numpy" else label_descent.descents_numba
     found = run(rng.key, rng.next_draw(), first, count, tau, n)
     return {"case": -1 - (first + np.arange(count)), **{name: found[name] for name in ("x", "y", "error")}}
 
@@ -104,11 +106,7 @@ def _search(trials: int, rng: Stream, tau: float, n: int) -> Samples:
     return rounded_down(vertices(joined(_pairs(trials, rng, tau, n), _descents(trials, rng, tau, n))))
 
 
-@simulation(
-    backends=("numpy", "numba"),
-    cost=_search_cost,
-    per_trial=False,
-)
+@simulation(backends=("numpy", "numba", "cupy"), cost=_search_cost, per_trial=False)
 def conditional_search(trials: int, rng: Stream, *, tau: float, n: int) -> Samples:
     """Search over label distributions and scores at one x.
 
@@ -124,11 +122,7 @@ def conditional_search(trials: int, rng: Stream, *, tau: float, n: int) -> Sampl
     return _search(trials, rng, tau, n)
 
 
-@simulation(
-    backends=("numpy", "numba"),
-    cost=_search_cost,
-    per_trial=False,
-)
+@simulation(backends=("numpy", "numba", "cupy"), cost=_search_cost, per_trial=False)
 def conditional_search_inverse(trials: int, rng: Stream, *, tau: float, n: int) -> Samples:
     """The same search with the axes exchanged: x the surrogate regret, y the zero-one regret."""
     return surrogate_first(_search(trials, rng, tau, n))
