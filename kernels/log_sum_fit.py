@@ -66,8 +66,8 @@ def fit_arrays(x: Any, y: Any, target: Any, which: Any, start: Any, delta: float
     xp = namespace(x, y, target, start)
     x, y, target = (xp.take(a, which, axis=0) for a in (x, y, target))
     theta = xp.asarray(start, copy=True)
-    value, *terms = _predict_arrays(xp, x, y, target, theta, delta)
-    gradient, hessian, weight = _sums_arrays(xp, x, y, *terms, delta)
+    value, parts, r = _predict_arrays(xp, x, y, target, theta, delta)
+    gradient, hessian, weight = _sums_arrays(xp, x, y, parts, r, delta)
     damping = xp.full_like(value, FIRST)
     alive, converged = value == value, value != value
     for _ in range(STEPS):
@@ -79,7 +79,7 @@ def fit_arrays(x: Any, y: Any, target: Any, which: Any, start: Any, delta: float
         converged, alive = converged | ended, alive & ~ended
         scale = LONGEST / xp.clip(xp.max(xp.abs(step), axis=1), LONGEST, None)
         tried = theta - xp.where((alive & definite)[:, None], scale[:, None] * step, 0.0 * step)
-        new, *terms = _predict_arrays(xp, x, y, target, tried, delta)
+        new, parts, r = _predict_arrays(xp, x, y, target, tried, delta)
         foreseen = scale * slope - 0.5 * scale * scale * curved
         ratio = (value - new) / xp.where(foreseen == 0.0, xp.ones_like(foreseen), foreseen)
         better = alive & definite & (ratio > 1e-4)
@@ -91,7 +91,7 @@ def fit_arrays(x: Any, y: Any, target: Any, which: Any, start: Any, delta: float
         if not bool(xp.any(alive)):
             break
         theta, value = xp.where(better[:, None], tried, theta), xp.where(better, new, value)
-        sums = _sums_arrays(xp, x, y, *terms, delta)
+        sums = _sums_arrays(xp, x, y, parts, r, delta)
         gradient = xp.where(better[:, None], sums[0], gradient)
         hessian, weight = (xp.where(better[:, None, None], a, b) for a, b in zip(sums[1:], (hessian, weight)))
     return Fits(theta, value, converged)

@@ -154,8 +154,8 @@ def _series(a: float, b: float, w: float, n: float) -> float:
         difference = b * b * difference + (b - a) * (b + a) * even_a
         even_a, even_b = even_a * a * a, even_b * b * b
         term *= w * w / (2 * k * (2 * k - 1))
-        slope += term / (2 * k + 1) * difference * np.mean(power * t)
-        curvature += term * (even_a + a / b * even_b) * np.mean((t - second) * power)
+        slope += float(term / (2 * k + 1) * difference * np.mean(power * t))
+        curvature += float(term * (even_a + a / b * even_b) * np.mean((t - second) * power))
         power = power * t
     return float(-0.5 * w * a * slope / second * (fourth - second**2) / curvature * w)
 
@@ -209,7 +209,7 @@ def fitted_size(
     N* is found by bisection on the slope of the loss; the fit solves the normal equations in ln N.
     """
     with mp.workdps(40):
-        a, b, w, A, B, E, C = (mp.mpf(float(v)) for v in (a, b, w, A, B, E, C))  # type: ignore[assignment]
+        a, b, w, A, B, E, C = (mp.mpf(float(v)) for v in (a, b, w, A, B, E, C))
         budget = mp.log(C / 6)
 
         def loss(x: Any) -> Any:

@@ -216,7 +216,7 @@ def minimum(aN: float, aS: float, aB: float, Nc: float, Sc: float, Bs: float, C:
     import mpmath as mp
 
     with mp.workdps(40):
-        aN, aS, aB, Nc, Sc, Bs, C = (mp.mpf(v) for v in (aN, aS, aB, Nc, Sc, Bs, C))  # type: ignore[assignment]
+        aN, aS, aB, Nc, Sc, Bs, C = (mp.mpf(v) for v in (aN, aS, aB, Nc, Sc, Bs, C))
 
         def log_loss(n: Any) -> Any:
             # L = y + (S_c/S)^aS with S = C/(6 N B_* L^(-1/aB)): the right side falls with L.
@@ -306,7 +306,7 @@ def _two_losses(aN: float, aD: float, N: float, D: float, Nc: float, Dc: float) 
     import mpmath as mp
 
     with mp.workdps(40):
-        aN, aD, N, D, Nc, Dc = (mp.mpf(v) for v in (aN, aD, N, D, Nc, Dc))  # type: ignore[assignment]
+        aN, aD, N, D, Nc, Dc = (mp.mpf(v) for v in (aN, aD, N, D, Nc, Dc))
         return ((Nc / N) ** (aN / aD) + Dc / D) ** aD / ((Nc / N) ** (aN / aD)) ** aD - 1
 
 

@@ -26,8 +26,8 @@ def precision(budget: str = "quick") -> Figure:
     c = np.geomspace(0.02, 6.0, 200)
     left.semilogx(c, d.variance_factor(s=1.0, delta=c), color="C0", label="theory")
     for ratio in RATIOS:
-        out = fitted(fits, rng, copies=16, s=1e-3 / ratio, delta=1e-3, **LAW)["curve"]
-        left.errorbar(ratio, out.mean(), out.std() / np.sqrt(fits), fmt="o", color="C0", markersize=3.5, capsize=2)
+        curve = fitted(fits, rng, copies=16, s=1e-3 / ratio, delta=1e-3, **LAW)["curve"]
+        left.errorbar(ratio, curve.mean(), curve.std() / np.sqrt(fits), fmt="o", color="C0", markersize=3.5, capsize=2)
     left.axhline(np.pi / 2, color="0.6", linestyle=":", linewidth=1)
     left.axhline(1.0, color="0.6", linestyle=":", linewidth=1)
     left.text(6.0, np.pi / 2 - 0.012, "least absolute deviations", ha="right", va="top", fontsize=8, color="0.4")

@@ -77,9 +77,11 @@ def bootstrap(x: Any, y: Any, target: Any, best: Any, pick: Any, delta: float, b
     sets, resamples, n = pick.shape
     rows = xp.reshape(xp.arange(sets), (sets, 1, 1)) * n
     index = xp.reshape(rows + xp.astype(xp.floor(pick * n), xp.int64), (-1,))
-    drawn = (xp.reshape(xp.take(xp.reshape(a, (-1,)), index), (sets * resamples, n)) for a in (x, y, target))
+    first, second, third = (
+        xp.reshape(xp.take(xp.reshape(a, (-1,)), index), (sets * resamples, n)) for a in (x, y, target)
+    )
     begin = xp.reshape(xp.broadcast_to(best[:, None, :], (sets, resamples, PARAMETERS)), (-1, PARAMETERS))
-    found = fit(*drawn, xp.arange(sets * resamples), begin, delta, backend)
+    found = fit(first, second, third, xp.arange(sets * resamples), begin, delta, backend)
     return xp.reshape(found.parameters, (sets, resamples, PARAMETERS))
 
 
@@ -128,13 +130,13 @@ def _synthetic(
     """Sets of runs, what their log-losses are without noise, the true parameters, and those fitted."""
     noise = rng.normal(trials, CELLS * copies)
     xp = namespace(noise)
-    cells = [xp.broadcast_to(xp.asarray(np.tile(a, copies)), noise.shape) for a in grid()]
+    x, y = (xp.broadcast_to(xp.asarray(np.tile(a, copies)), noise.shape) for a in grid())
     exact = xp.asarray(np.tile(log_loss(*grid(), truth), copies))
     target = exact + s * noise
     true = xp.asarray(truth)
     start = xp.broadcast_to(true, (trials, PARAMETERS))
-    found = fit(*cells, target, xp.arange(trials), start, delta, rng.backend)
-    return *cells, target, exact, true, found.parameters
+    found = fit(x, y, target, xp.arange(trials), start, delta, rng.backend)
+    return x, y, target, exact, true, found.parameters
 
 
 def log_loss(x: Any, y: Any, theta: Any) -> Any:

@@ -72,6 +72,15 @@ def test_standard_arrays():
     ours = fit_arrays(*(strict.asarray(v) for v in (x, y, target, np.arange(2), start)), 1e-3)
     expected = fit_arrays(x, y, target, np.arange(2), start, 1e-3)
     np.testing.assert_allclose(np.asarray(ours.parameters), expected.parameters, rtol=1e-10)
+    pick = Stream.from_seed(2).uniform(2, 3, x.shape[1])
+    drawn = [
+        np.asarray(loss_fits.bootstrap(*(kind(v) for v in (x, y, target, start, pick)), 1e-3, "numpy"))
+        for kind in (strict.asarray, np.asarray)
+    ]
+    np.testing.assert_allclose(*drawn, rtol=1e-9)
+    np.testing.assert_allclose(
+        np.asarray(loss_fits.log_loss(*(strict.asarray(v) for v in (x, y, start)))), loss_fits.log_loss(x, y, start)
+    )
     values = Stream.from_seed(1).normal(2, 19, 6)
     low, high = loss_fits.symmetric(strict.asarray(values), strict.asarray(values[:, 0]), 0.9)
     assert np.all(np.asarray(high) > np.asarray(low))

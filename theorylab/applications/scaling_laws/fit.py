@@ -123,7 +123,7 @@ class Fit:
         return {
             name: tuple(np.exp(part) for part in self.interval(lambda theta, form=form: logarithm(form, theta)))
             for name, form in forms.items()
-        }  # type: ignore[return-value]
+        }
 
 
 def fit_law(

@@ -197,12 +197,12 @@ def power_law_features() -> Claim:
     from theorylab.sims.scaling_laws.gradient_noise import feature_step
 
     positive = Interval(0, open_low=True)
-    point = {"ratio": 4, "alpha": 0.7, "beta": 0.5, "B": 4, "eta": 0.3}
+    point = {"ratio": 4, "alpha": 0.4, "beta": 0.5, "B": 16, "eta": 0.4}
     return Claim(
         prediction=d.expected_decrease,
         simulation=feature_step,
         check=Expectation(observable="decrease", given=("G2", "GHG", "HS")),
-        points=[{**point, "d": 8}],
+        points=[{**point, "d": 16}],
         parameters=[
             Parameter("d", Integers(1), "features"),
             Parameter("ratio", Integers(1), "input coordinates for each feature"),
@@ -215,9 +215,9 @@ def power_law_features() -> Claim:
             Mutant("the batch's sum instead of its mean", _given(lambda G2, GHG, HS, B, eta: eta * (B - 1) * G2)),
         ],
         budgets={
-            "quick": Budget(trials=32_768, margin=0.07),
-            "standard": Budget(trials=400_000, margin=0.02),
-            "paper": Budget(trials=60_000, margin=0.02, points=[{**point, "d": 200}]),
+            "quick": Budget(trials=8192, margin=0.05),
+            "standard": Budget(trials=80_000, margin=0.015),
+            "paper": Budget(trials=100_000, margin=0.01, points=[{**point, "d": 200}]),
         },
     )
 
