@@ -40,7 +40,7 @@ def lens(x0: float, top: float, low: float, high: float, angle: float, points: i
 def log_one_minus(s: np.ndarray) -> np.ndarray:
     """log(1 - s) for complex s, accurate relative to itself: a library's complex log1p is not for small s."""
     x, y = s.real, s.imag
-    return 0.5 * np.log1p(-2.0 * x + x * x + y * y) + 1j * np.arctan2(-y, 1.0 - x)
+    return np.asarray(0.5 * np.log1p(-2.0 * x + x * x + y * y) + 1j * np.arctan2(-y, 1.0 - x))
 
 
 def power_sum(weight: np.ndarray, exponent: np.ndarray, r: np.ndarray) -> np.ndarray:

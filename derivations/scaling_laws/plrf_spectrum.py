@@ -148,11 +148,11 @@ class Spectrum:
         for _ in range(40):
             r = 1.0 / (self.lam * m - z)
             first = 1.0 + r @ weight
-            step = (m * first - 1.0) / (first - m * ((r * r * self.lam) @ weight))
+            step = complex((m * first - 1.0) / (first - m * ((r * r * self.lam) @ weight)))
             m -= step
             # Newton's next step is of the order of this one's square.
             if abs(step) <= 1e-8 * abs(m):
-                return complex(m)
+                return m
         raise PredictionError(f"Newton's method for the Stieltjes transform does not converge at z = {z}")
 
     def measures(self, z: np.ndarray, m: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

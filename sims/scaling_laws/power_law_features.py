@@ -14,6 +14,7 @@ of its tridiagonal form: 1 ms at d = 128, 0.1 s at d = 800.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -140,7 +141,8 @@ def stochastic(
     a = _features(trials, rng, alpha, d, v)
     values, errors, least = _decomposed(a, _target(alpha, beta, v), rng.backend)
     features, goal, times = host(a), _target(alpha, beta, v), np.atleast_1d(host(r)).astype(np.int64)
-    gamma, total = _learning_rate(rate, alpha, v), 0.0
+    gamma = _learning_rate(rate, alpha, v)
+    total: Any = 0.0
     for _ in range(runs):
         total = total + sgd.random_features(
             trials, rng, features, goal, rate=gamma, batch=B, times=times, form="direct"

@@ -241,6 +241,7 @@ def risk_of_sgd() -> Claim:
 
     from theorylab.checks import Asymptotic
     from theorylab.derivations.scaling_laws import plrf_asymptotics as a
+    from theorylab.derivations.scaling_laws import plrf_volterra as v
     from theorylab.sims.scaling_laws import power_law_features as sim
 
     times = np.array([100.0, 300.0, 1000.0, 3000.0])
@@ -250,7 +251,7 @@ def risk_of_sgd() -> Claim:
         check=Asymptotic(size="d", rate=1.0, observable="risk"),
         points=[{"alpha": 0.8, "beta": 1.2, "ratio": 2.0, "rate": 0.45, "B": 1, "r": times}],
         mutants=[
-            Mutant("no noise of SGD: the forcing", a.v.FORCING),
+            Mutant("no noise of SGD: the forcing", v.FORCING),
             Mutant("twice the risk", lambda value, **_: 2 * value),
         ],
         budgets={
