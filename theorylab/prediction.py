@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from theorylab.derivation import Derivation
 
 
+# Relative distance from a root in double precision at which it is looked for with more digits.
+NEIGHBOUR = 1e-9
+
+
 class Value(NamedTuple):
     """A predicted value and a bound on its numerical error, arrays of the same shape."""
 
@@ -221,11 +225,17 @@ class Implicit(Prediction):
         return equation, output
 
     def _evaluate(self, arrays: dict[str, np.ndarray]) -> tuple[Any, Any]:
+        columns = np.broadcast_arrays(*(arrays[s.name] for s in self._symbols))
+        value = self._functions[1](self._root(arrays), *columns)
+        return value, self.rtol * np.abs(value)
+
+    def _root(self, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+        """The root in double precision, of the shape of all parameters together."""
         from scipy.optimize import elementwise
 
         names = [s.name for s in self._symbols]
         columns = np.broadcast_arrays(*(arrays[n] for n in names))
-        equation, output = self._functions
+        equation, _ = self._functions
         if self.numeric is not None:
             numeric = self.numeric
 
@@ -249,11 +259,13 @@ class Implicit(Prediction):
         bad = ~(np.asarray(found.success) | (ends == 0).any(axis=0))
         if np.any(bad):
             raise PredictionError(f"no root of {self.equation} in the bracket at {_short(arrays)}")
-        value = output(root, *columns)
-        return value, self.rtol * np.abs(value)
+        return np.asarray(root)
 
     def mp(self, digits: int = 50, **parameters: Any) -> mpmath.mpf:
-        """The value at one point to `digits` digits: the symbolic equation, bracketed and solved in mpmath."""
+        """The value at one point to `digits` digits: the symbolic equation, bracketed and solved in mpmath.
+
+        The search starts beside the root in double precision, if it has a root between its neighbours there.
+        """
         import mpmath
         import sympy as sp
 
@@ -266,9 +278,14 @@ class Implicit(Prediction):
         exact = {s: guarded_number(values[s.name], working) for s in self._symbols}
         residual = mpmath_function(self.equation.xreplace(exact), self.unknown)
         with mpmath.workdps(working):
+            ends = [mpmath.mpf(float(end)) for end in self.bracket(**arrays)]
+            start = mpmath.mpf(float(self._root(arrays)))
+            near = [max(min(start * (1 + step), max(ends)), min(ends)) for step in (-NEIGHBOUR, NEIGHBOUR)]
+            if residual(near[0]) * residual(near[1]) < 0:
+                ends = near
             root = mpmath.findroot(
                 residual,
-                tuple(mpmath.mpf(float(end)) for end in self.bracket(**arrays)),
+                tuple(ends),
                 solver="anderson",
                 tol=mpmath.mpf(10) ** (-2 * working),
                 maxsteps=500,

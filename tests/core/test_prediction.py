@@ -102,6 +102,14 @@ def test_fifty_digits_where_a_fraction_is_the_exponent_of_an_integer() -> None:
         assert abs(power.mp(n=600, lam=1.1) - mpmath.mpf(600) ** mpmath.mpf(1.1)) < mpmath.mpf(10) ** -45
 
 
+def test_fifty_digits_do_not_rest_on_the_double_precision_root() -> None:
+    wrong = Implicit(
+        equation=m - c, unknown=m, bracket=lambda c: (0 * c, 3 * c), numeric=lambda x, c: x - 1.5 * c, space=Space([C])
+    )
+    assert wrong(c=0.5) == 0.75
+    assert wrong.mp(c=0.5) == 0.5
+
+
 def test_a_bracket_without_a_root_is_an_error() -> None:
     outside = Implicit(equation=m - c, unknown=m, bracket=lambda c: (2 * c, 3 * c), space=Space([C]))
     with pytest.raises(PredictionError, match="no root of -c \\+ m in the bracket at c = 1"):
