@@ -205,12 +205,8 @@ def bootstrap_coverage() -> Claim:
             Mutant("half the width", lambda value, **_: np.full_like(value, 0.5892)),
         ],
         budgets={
-            "quick": Budget(trials=1024, margin=0.07),
-            "standard": Budget(
-                trials=8000,
-                margin=0.03,
-                points=[{**point, "copies": 4, "resamples": 99}, {**point, "copies": 8, "resamples": 99}],
-            ),
+            "quick": Budget(trials=2048, margin=0.07),
+            "standard": Budget(trials=12_000, margin=0.03, points=[{**point, "copies": 4, "resamples": 99}]),
             "paper": Budget(
                 trials=40_000, margin=0.02, points=[{**point, "copies": c, "resamples": 199} for c in (2, 4, 8, 16)]
             ),
@@ -266,7 +262,7 @@ def width_and_runs() -> Claim:
             Mutant("no runs too many: n^0", lambda value, **_: 0 * value),
         ],
         budgets={
-            "quick": Budget(trials=400, margin=0.1, sizes=[1, 2, 4, 8]),
+            "quick": Budget(trials=320, margin=0.1, sizes=[1, 2, 4, 8]),
             "standard": Budget(trials=800, margin=0.06, sizes=[4, 8, 16, 32]),
             "paper": Budget(trials=10_000, margin=0.02, sizes=[16, 32, 64, 128]),
         },
