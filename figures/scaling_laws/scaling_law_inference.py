@@ -7,9 +7,12 @@ from collections.abc import Callable
 import numpy as np
 from matplotlib.figure import Figure
 
+from theorylab.applications.scaling_laws import fit_plots
+from theorylab.applications.scaling_laws.fit import Fit, fit_law
 from theorylab.derivations.scaling_laws import scaling_law_inference as d
+from theorylab.derivations.scaling_laws.chinchilla_allocation import optimal_size
 from theorylab.kernels.random import Stream
-from theorylab.sims.scaling_laws.loss_fits import CELLS, bootstrapped, fitted
+from theorylab.sims.scaling_laws.loss_fits import CELLS, bootstrapped, fitted, log_loss
 
 LAW = {p.name: float(p.default) for p in d.LAW}
 # Fits for the variances; sets of runs and resamples of each for the intervals.
@@ -68,4 +71,29 @@ def precision(budget: str = "quick") -> Figure:
     return figure
 
 
-FIGURES: dict[str, Callable[[str], Figure]] = {"scaling-law-inference-precision": precision}
+def _fitted(budget: str) -> Fit:
+    """A law fitted to 63 synthetic runs: sizes spread around the best at seven budgets."""
+    budgets, sizes = np.geomspace(6e18, 1e21, 7), np.exp(np.linspace(-1.2, 1.2, 9))
+    x = np.log(optimal_size(C=budgets))[:, None] + np.log(sizes)
+    y = np.log(budgets / 6)[:, None] - x
+    theta = np.array([np.log(LAW["A"]), np.log(LAW["B"]), np.log(LAW["E"]), LAW["a"], LAW["b"]])
+    target = log_loss(x.ravel(), y.ravel(), theta) + 0.005 * Stream.from_seed(5).normal(1, x.size)[0]
+    law, _ = fit_law(*(np.exp(v.ravel()) for v in (x, y, target)), resamples=5 * EFFORT[budget][2])
+    return law
+
+
+def frontier(budget: str = "quick") -> Figure:
+    """Fitted runs, the compute-optimal frontier and its intervals, as `theorylab apply scaling_laws/fit` draws them."""
+    return fit_plots.frontier(_fitted(budget))
+
+
+def residuals(budget: str = "quick") -> Figure:
+    """Residuals of the same fit, and the bootstrap of its exponents."""
+    return fit_plots.residuals(_fitted(budget))
+
+
+FIGURES: dict[str, Callable[[str], Figure]] = {
+    "scaling-law-inference-precision": precision,
+    "scaling-law-inference-frontier": frontier,
+    "scaling-law-inference-residuals": residuals,
+}

@@ -100,7 +100,7 @@ def unbiased_exponent() -> Claim:
 def vertex_is_optimum() -> Claim:
     """The vertex of the parabola is the compute-optimal size.
 
-    It is 3.7 % above for a = 0.34, b = 0.28 and 15 sizes over two decades, and 9 % over three; it is at the optimum
+    It is 3.7 % above for a = 0.34, b = 0.28 and 15 sizes over two decades, and 8 % over three; it is at the optimum
     just when a = b.
     """
     from theorylab.checks import Identity
