@@ -26,6 +26,8 @@ PANELS = {
     "IVb": (0.27, 0.7, 0.5),
 }
 RATIO = 4.0
+# Octaves between the numbers of features whose theory is shown.
+OCTAVES = {"quick": 3.0, "standard": 1.5, "paper": 1.0}
 # Features whose runs are simulated, with draws of the features and runs of SGD on each, and steps.
 RUNS = {
     "quick": ((32, 128), 24, 2, 1000),
@@ -43,7 +45,7 @@ def phases(budget: str = "quick") -> Figure:
     figure = Figure(figsize=(11.0, 5.6), layout="constrained")
     grid = figure.subplots(2, 4)
     compute = np.geomspace(1e2, 1e12, 120)
-    sizes = np.round(2 ** np.arange(5.0, 24.0, 1.5))
+    sizes = np.round(2 ** np.arange(5.0, 24.0, OCTAVES[budget]))
     colour, norm = colormaps["viridis"], LogNorm(sizes[0], 4 * sizes[-1])
     for axes, (name, (alpha, beta, rate)) in zip(grid.flat, PANELS.items()):
         frontier = np.full(compute.size, np.inf)
