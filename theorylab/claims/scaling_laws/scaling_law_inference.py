@@ -252,18 +252,19 @@ def width_and_runs() -> Claim:
     from theorylab.derivations.scaling_laws import scaling_law_inference as d
     from theorylab.sims.scaling_laws.loss_fits import bootstrapped
 
+    point = {"s": 0.005, "delta": 1e-3, "level": 0.9}
     return Claim(
         prediction=d.width_exponent,
         simulation=bootstrapped,
         check=Exponent("copies", observable="width"),
-        points=[{"s": 0.005, "delta": 1e-3, "level": 0.9, "resamples": 49}],
+        points=[{**point, "resamples": 49}],
         parameters=[d.LEVEL, d.COPIES, RESAMPLES, d.NOISE, d.DELTA, *d.LAW],
         mutants=[
             Mutant("1/n", lambda value, **_: 2 * value),
             Mutant("no runs too many: n^0", lambda value, **_: 0 * value),
         ],
         budgets={
-            "quick": Budget(trials=320, margin=0.1, sizes=[1, 2, 4, 8]),
+            "quick": Budget(trials=384, margin=0.1, sizes=[2, 4, 8, 16], points=[{**point, "resamples": 19}]),
             "standard": Budget(trials=800, margin=0.06, sizes=[4, 8, 16, 32]),
             "paper": Budget(trials=10_000, margin=0.02, sizes=[16, 32, 64, 128]),
         },
