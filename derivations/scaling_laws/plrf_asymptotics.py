@@ -6,7 +6,8 @@ Result
     Forcing: $F(r) \approx F_0 + F_{pp} + F_{ac}$, with
         $F_{pp} = \frac{1}{2\alpha} \int_0^1 u^{(2\beta - 1)/(2\alpha)} e^{-x u} du$,
         $F_{ac} = \frac{\zeta(2\beta)}{2 \alpha d} \int_{d^{-2\alpha}}^1 u^{-1/(2\alpha)} e^{-x u} du$ for
-        $\alpha, \beta > 1/2$, else negligible.
+        $\alpha, \beta > 1/2$. For $\alpha < 1/2 < \beta$ the bulk keeps instead $\sum_j j^{-2\alpha-2\beta}
+        \tau / (j^{-2\alpha} + \tau)$, $\tau = \mathrm{tr} D / d$, until $x \tau \sim 1$: of the order of $F_0$.
     Kernel: $K_{pp} = \frac{\gamma^2 B}{2\alpha} \int_0^1 u^{1 - 1/(2\alpha)} e^{-x u} du$ for $\alpha > 1/4$.
     Risk for $\alpha, \beta > 1/2$: $P_r \approx (F(r) + K_{pp}(r)\, \Sigma_F / (1 - |K|)) / (1 - |K|)$ with
         $\Sigma_F = \sum_j j^{-2\alpha-2\beta} / (2 \gamma B j^{-2\alpha} (1 - \gamma (B+1) j^{-2\alpha}/2))$,
@@ -156,6 +157,32 @@ def components() -> list[Step]:
     ]
 
 
+def between() -> list[Step]:
+    """The forcing's measure at eigenvalues far above the bulk."""
+    z, tau, lam, m = sp.symbols("z tau lambda m", positive=True)
+    pole = lam / (lam * z / (z - tau) - z)
+    return [
+        Step(
+            "self-consistent equation",
+            sp.solve(sp.Eq(m * (1 - tau / z), 1), m)[0],
+            z / (z - tau),
+            "at z above most eigenvalues (1/d) sum_j lambda_j/(lambda_j m - z) is -tau/z, tau = tr D/d",
+        ),
+        Step(
+            "outlier",
+            sp.Limit(-pole * (z - lam - tau), z, lam + tau),
+            lam**2 / (lam + tau),
+            "an eigenvalue lambda + tau, with the share lambda/(lambda + tau) of the target's weight lambda b^2, b = 1",
+        ),
+        Step(
+            "what waits for the bulk",
+            sp.Limit(-pole * z, z, 0),
+            lam * tau / (lam + tau),
+            "the rest, tau/(lambda + tau) of it, is at eigenvalues of the bulk or 0",
+        ),
+    ]
+
+
 def noise() -> list[Step]:
     """How forcing and kernel make the risk."""
     K, F, small, s = sp.symbols("K F delta s", positive=True)
@@ -238,6 +265,19 @@ def _pieces(*, alpha: Any, beta: Any, d: Any, ratio: Any, rate: Any, B: Any, r: 
     return value, error + 1e-12 * value
 
 
+def plateau(alpha: Any, beta: Any, d: Any, ratio: Any) -> float:
+    r"""$\sum_j j^{-2\alpha-2\beta} \tau / (j^{-2\alpha} + \tau)$ with $\tau = \mathrm{tr} D / d$."""
+    s = v.spectrum(float(alpha), float(beta), float(d), float(ratio))[0]
+    tau = s.trace / s.d
+    return float(s.weight @ (s.target * (tau / (s.lam + tau))))
+
+
+def _early(*, alpha: Any, beta: Any, d: Any, ratio: Any, rate: Any, B: Any, r: Any) -> Any:
+    _, at = time(alpha, d, ratio, rate, B, r)
+    value = plateau(alpha, beta, d, ratio) + _pole(alpha=alpha, beta=beta, x=at)
+    return value, 1e-9 * value
+
+
 def _norm(alpha: Any, beta: Any, d: Any, ratio: Any, rate: Any, B: Any) -> tuple[float, float]:
     value, error = v.equivalent(*(float(a) for a in (alpha, beta, d, ratio, rate, B))).kernel_norm
     return float(value), float(error)
@@ -285,6 +325,12 @@ def _numerical(function: Any, quantity: str, formula: str, derivation: Derivatio
 
 
 PIECES = _numerical(_pieces, "forcing F(r) by its components", r"F_0 + F_{pp} + F_{ac}", _PIECES)
+EARLY = _numerical(
+    _early,
+    "forcing F(r) before the bulk of the spectrum is learnt",
+    r"F_{pp} + \sum_j j^{-2\alpha-2\beta} \frac{\tau}{j^{-2\alpha}+\tau}, \quad \tau = \mathrm{tr} D/d",
+    Derivation("resolvent between outliers and bulk", lambda: [*components(), *between()]),
+)
 SHARP = _numerical(
     _sharp,
     "risk P_r by forcing and kernel",

@@ -76,6 +76,17 @@ def test_the_noise_fades_with_the_learning_rate() -> None:
     assert shares[0] / shares[1] == pytest.approx(2, rel=0.05)
 
 
+@pytest.mark.parametrize("alpha", [0.2, 0.3])
+def test_the_plateau_of_the_bulk(alpha: float) -> None:
+    """Where F_pp is gone and the bulk not yet learnt the forcing is the plateau, above the least risk."""
+    at = {"alpha": alpha, "beta": 1.2, "d": 2**34, "ratio": 4.0}
+    x = 3e-3 * 2**34 / v.spectrum(alpha, 1.2, 2**34, 4.0)[0].trace
+    gamma, _ = a.time(alpha, 2**34, 4.0, 0.5, 1, 1.0)
+    forcing = float(v.FORCING(**at, rate=0.5, B=1, r=x / (2 * gamma)))
+    assert a.plateau(**at) > 1.3 * float(v.LEAST_RISK(**at))
+    assert a.plateau(**at) + float(a.POLE(alpha=alpha, beta=1.2, x=x)) == pytest.approx(forcing, rel=0.02)
+
+
 def test_no_continuous_part_below_the_lines() -> None:
     assert a.continuous(0.4, 1.0, 100, 5.0) == 0
     assert a.continuous(0.8, 0.4, 100, 5.0) == 0

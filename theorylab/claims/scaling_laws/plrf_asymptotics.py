@@ -108,6 +108,46 @@ def forcing_at_every_step() -> Claim:
     return _against(a.PIECES, v.FORCING, points, _forcing_mutants(), (0.15, 0.15, 0.15))
 
 
+_BELOW = {"beta": 0.9, "d": 2**32, "ratio": 4.0, "rate": 0.5, "r": [21, 22, 23, 24, 25]}
+
+
+@theory.claim(expected="fails")
+def forcing_components_below_the_line() -> Claim:
+    """For alpha < 1/2 < beta the forcing is F_0 + F_pp: the absolutely continuous part is negligible.
+
+    It has a plateau of the order of F_0, so that exponents are right, but F_0 + F_pp is down to 0.4 to 0.6 of the
+    forcing for 1 << x << d^(2 alpha), the lower the more features there are. See `forcing-below-the-line`.
+    """
+    from theorylab.derivations.scaling_laws import plrf_asymptotics as a
+    from theorylab.derivations.scaling_laws import plrf_volterra as v
+
+    mutants = [Mutant("half of it", lambda value, **_: value / 2)]
+    return _against(a.PIECES, v.FORCING, [{"alpha": 0.3, **_BELOW}], mutants, (0.1, 0.1, 0.1))
+
+
+@theory.claim
+def forcing_below_the_line() -> Claim:
+    """For alpha < 1/2 < beta the forcing is F_pp + sum_j j^(-2 alpha - 2 beta) tau/(j^(-2 alpha) + tau), tau = tr D/d,
+    within 3 %, as long as x tau < 0.01.
+
+    The bulk of the spectrum acts on the outliers like a ridge of size tau, which is larger than the kappa of the least
+    risk; the difference is learnt only once x tau ~ 1.
+    """
+    from theorylab.derivations.scaling_laws import plrf_asymptotics as a
+    from theorylab.derivations.scaling_laws import plrf_volterra as v
+
+    def without(value: Any, *, rate: Any, B: Any, r: Any, **at: Any) -> Any:
+        return value - a.plateau(**at)
+
+    points = [{"alpha": p, **_BELOW} for p in (0.3, 0.27)]
+    mutants = [
+        Mutant("kappa instead of tau: F_0 + F_pp", a.PIECES),
+        Mutant("the pole part alone", without),
+        Mutant("twice the plateau", lambda value, **at: 2 * value - without(value, **at)),
+    ]
+    return _against(a.EARLY, v.FORCING, points, mutants, (0.03, 0.03, 0.03))
+
+
 def _risk_mutants() -> list[Mutant]:
     from theorylab.derivations.scaling_laws import plrf_asymptotics as a
     from theorylab.derivations.scaling_laws import plrf_volterra as v
