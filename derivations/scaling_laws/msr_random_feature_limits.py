@@ -37,6 +37,7 @@ sigma_w, sigma_u = model.sigma_w, model.sigma_u
 p = 1 + alpha
 c = steps.continuum_constant(alpha)
 SQUARES = Parameter("rho", model.POSITIVE, "dimensions of the data over the square of the features, M/N^2", default=1.0)
+ROWS = Parameter("rows", Integers(1), "features drawn in a trial: the mean over rows/N draws is observed")
 PRODUCT = Parameter("product", Integers(2), "number of features times number of samples, N T")
 THETA = Parameter("theta", model.POSITIVE, "features per sample, N/T, at a given product", default=1.0)
 

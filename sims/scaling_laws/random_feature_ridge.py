@@ -19,6 +19,7 @@ solution with a K x K Gram matrix.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -302,11 +303,34 @@ def infinite_data(trials: int, rng: Stream, *, N: int, mu: float, alpha: float, 
     return unseen_part(drawn, drawn.u * drawn.root, sigma_w)
 
 
-@simulation(backends=("numpy", "numba", "cupy"), cost=infinite_cost)
-def infinite_data_at(trials: int, rng: Stream, *, N: int, M: int, alpha: float, lam: float, sigma_w: float) -> Any:
-    """`infinite_data` at a given number of dimensions of the data, float64[trials]."""
-    drawn = draw(trials, rng, N, 0, M, alpha, lam, 1.0)
-    return unseen_part(drawn, drawn.u * drawn.root, sigma_w)
+def _times(one: Cost, draws: float) -> Cost:
+    """Cost of several draws in a trial, one after the other."""
+    names = ("flops", "draws", "moved", "products", "factorisations")
+    return replace(one, **{name: max(1.0, draws) * getattr(one, name) for name in names})
+
+
+def mean_draw(draw_one: Callable[[], Any], draws: int) -> Any:
+    """Mean over several draws, at least one: tamer than a single one, which matters for small systems."""
+    total = draw_one()
+    for _ in range(1, draws):
+        total = total + draw_one()
+    return total / max(1, draws)
+
+
+def repeated_infinite_cost(*, N: float, M: float, rows: float, H: float = 0.0, **_: object) -> Cost:
+    """Cost of rows/N draws of what N features do not see."""
+    return _times(infinite_cost(N=N, M=M, H=H), rows // N)
+
+
+@simulation(backends=("numpy", "numba", "cupy"), cost=repeated_infinite_cost)
+def infinite_data_at(trials: int, rng: Stream, *, N: int, M: int, alpha: float, lam: float, rows: int) -> Any:
+    """`infinite_data` at a given number of dimensions, sigma_w = 1, mean over rows/N draws; float64[trials]."""
+
+    def once() -> Any:
+        drawn = draw(trials, rng, N, 0, M, alpha, lam, 1.0)
+        return unseen_part(drawn, drawn.u * drawn.root, 1.0)
+
+    return mean_draw(once, rows // N)
 
 
 @simulation(backends=("numpy", "numba", "cupy"), cost=lambda *, N, rho, **_: infinite_cost(N=N, M=rho * N**2))
@@ -317,11 +341,21 @@ def collapsed_infinite_data(trials: int, rng: Stream, *, N: int, rho: float, alp
     return (N / M) ** alpha * unseen_part(drawn, drawn.u * drawn.root, 1.0)
 
 
-@simulation(backends=("numpy", "numba", "cupy"), cost=lambda *, N, tau, M, **_: problem_cost(N=N, T=tau * N, M=M))
-def scaled_ridge(trials: int, rng: Stream, *, N: int, tau: float, M: int, alpha: float, h: float) -> Any:
-    """Loss without noise at T = tau N, g = h N^(1 - alpha), lam = sigma_w = sigma_u = 1; float64[trials]."""
-    drawn = draw(trials, rng, N, round(tau * N), M, alpha, 1.0, 1.0)
-    return losses(drawn, solve(drawn, h * N ** (1.0 - alpha)), 1.0, 0.0)["signal"]
+@simulation(
+    backends=("numpy", "numba", "cupy"),
+    cost=lambda *, N, tau, M, rows, **_: _times(problem_cost(N=N, T=tau * N, M=M), rows // N),
+)
+def scaled_ridge(trials: int, rng: Stream, *, N: int, tau: float, M: int, alpha: float, h: float, rows: int) -> Any:
+    """Loss without noise at T = tau N, g = h N^(1 - alpha), lam = sigma_w = sigma_u = 1; float64[trials].
+
+    Mean over rows/N draws.
+    """
+
+    def once() -> Any:
+        drawn = draw(trials, rng, N, round(tau * N), M, alpha, 1.0, 1.0)
+        return losses(drawn, solve(drawn, h * N ** (1.0 - alpha)), 1.0, 0.0)["signal"]
+
+    return mean_draw(once, rows // N)
 
 
 @simulation(backends=("numpy", "numba", "cupy"), cost=lambda **at: problem_cost(solutions=2.0, **at))

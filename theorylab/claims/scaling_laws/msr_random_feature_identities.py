@@ -40,9 +40,11 @@ def _exchanged() -> Implicit:
 
 
 def _squared_pole_identity() -> Implicit:
+    import sympy as sp
+
     from theorylab.derivations.scaling_laws import msr_random_feature_scaling as d
 
-    return with_output(d.LOSS, d.signal * d.sp.Max(d.N, d.T) / d.sp.Abs(d.N - d.T) + d.noise)
+    return with_output(d.LOSS, d.signal * sp.Max(d.N, d.T) / sp.Abs(d.N - d.T) + d.noise)
 
 
 @theory.claim

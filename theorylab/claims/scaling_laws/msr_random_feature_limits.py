@@ -53,15 +53,16 @@ def infinite_data() -> Claim:
 
 @theory.claim
 def continuum_amplitude() -> Claim:
-    """With infinitely many samples, M = N^2 and growing N, the loss times (N/M)^alpha/(sigma_w^2 lambda_-) tends to
+    """With infinitely many samples, M ~ N^2 and growing N, the loss times (N/M)^alpha/(sigma_w^2 lambda_-) tends to
     c^(1 + alpha), c = (pi/(1 + alpha))/sin(pi/(1 + alpha)).
 
-    From below, by a relative 0.6/N at alpha = 1.5: N + 1/2 stands for N in nu, which takes off (1 + alpha)/(2 N), and
-    the fluctuations of the features put 0.4/N to 1/N back. For alpha < 1 the end of the spectrum is seen for longer, by
-    (N/M)^alpha.
+    From below: N + 1/2 stands for N in nu, which takes off a relative (1 + alpha)/(2 N), and the fluctuations of the
+    features put 0.4/N to 1/N back; 0.5/N remain at alpha = 2. At alpha = 1 and M = N^2/2 it is 2.2/N, because the end of
+    the spectrum takes off (N/M)^alpha as well.
     """
     from theorylab.checks import Asymptotic
     from theorylab.derivations.scaling_laws import msr_random_feature_limits as d
+    from theorylab.derivations.scaling_laws import msr_random_feature_scaling as model
     from theorylab.sims.scaling_laws.random_feature_ridge import collapsed_infinite_data
 
     c, alpha = d.c, d.alpha
@@ -70,7 +71,7 @@ def continuum_amplitude() -> Claim:
         simulation=collapsed_infinite_data,
         check=Asymptotic(size="N", rate=1.0, order=2),
         points=grid(alpha=1.0, rho=0.5),
-        parameters=[d.model.FEATURES, d.SQUARES],
+        parameters=[model.FEATURES, d.SQUARES],
         mutants=[
             Mutant("c", c),
             Mutant("c^alpha", c**alpha),
@@ -94,6 +95,8 @@ def half_a_feature() -> Claim:
     A sum over the spectrum is an integral from 1/2, not from 0. The end of the spectrum adds a relative (N/M)^alpha:
     at N = 100, M = 200,000 the two differ by 1.8 % at alpha = 0.5 and 0.2 % at 0.8.
     """
+    import sympy as sp
+
     from theorylab.checks import Expectation
     from theorylab.derivations.scaling_laws import msr_random_feature_limits as d
     from theorylab.sims.scaling_laws.random_feature_ridge import kernel_ridge_parameter
@@ -105,7 +108,7 @@ def half_a_feature() -> Claim:
         check=Expectation(),
         points=grid(N=100, M=200_000, alpha=[1.5, 2.0], lam=0.01),
         mutants=[
-            Mutant("N", d.HALF_SHIFTED.expr.subs(N, N - d.sp.Rational(1, 2))),
+            Mutant("N", d.HALF_SHIFTED.expr.subs(N, N - sp.Rational(1, 2))),
             Mutant("N - 1/2", d.HALF_SHIFTED.expr.subs(N, N - 1)),
         ],
         budgets={
@@ -134,26 +137,26 @@ def exponent() -> Claim:
         prediction=d.SLOPE,
         simulation=infinite_data_at,
         check=Exponent(size="N", drift=-1.0),
-        points=grid(M=500, alpha=1.5, lam=1.0, sigma_w=1.0),
-        parameters=[model.FEATURES, model.DIMENSIONS, model.LEAST, model.TEACHER],
+        points=grid(M=500, alpha=1.5, lam=1.0, rows=64),
+        parameters=[model.FEATURES, model.DIMENSIONS, model.LEAST, d.ROWS],
         mutants=[
             Mutant("that of the spectrum, 1 + alpha", -(1 + alpha)),
             Mutant("alpha/(1 + alpha), of a fixed ridge", -alpha / (1 + alpha)),
             Mutant("2 alpha", -2 * alpha),
         ],
         budgets={
-            "quick": Budget(trials=512, margin=0.2, sizes=(8, 16, 32, 64)),
+            "quick": Budget(trials=256, margin=0.2, sizes=(8, 16, 32, 64)),
             "standard": Budget(
                 trials=1024,
                 margin=0.03,
                 sizes=(10, 20, 40, 80),
-                points=grid(M=6000, alpha=[1.5, 2.0], lam=1.0, sigma_w=1.0),
+                points=grid(M=3000, alpha=[1.5, 2.0], lam=1.0, rows=80),
             ),
             "paper": Budget(
                 trials=2048,
                 margin=0.03,
                 sizes=(10, 20, 40, 80, 160),
-                points=grid(M=40_000, alpha=[1.2, 1.5, 2.0], lam=1.0, sigma_w=1.0),
+                points=grid(M=40_000, alpha=[1.2, 1.5, 2.0], lam=1.0, rows=160),
             ),
         },
     )
@@ -171,26 +174,31 @@ def exponent_at_the_best_ridge() -> Claim:
 
     alpha = d.alpha
 
-    def at(M: int, *exponents: float) -> list[dict[str, Any]]:
+    def at(M: int, rows: int, *exponents: float) -> list[dict[str, Any]]:
         # At N = 1: the ridge is this times N^(1 - alpha).
         best = d.BEST_RIDGE_CONTINUUM
-        return [{"tau": 3.0, "M": M, "alpha": a, "h": float(best(N=1, T=3, M=M, alpha=a, lam=1.0))} for a in exponents]
+        return [
+            {"tau": 3.0, "M": M, "rows": rows, "alpha": a, "h": float(best(N=1, T=3, M=M, alpha=a, lam=1.0))}
+            for a in exponents
+        ]
 
     return Claim(
         prediction=d.SLOPE,
         simulation=scaled_ridge,
         check=Exponent(size="N", drift=-1.0),
-        points=at(500, 1.5),
-        parameters=[model.FEATURES, model.TAU, model.DIMENSIONS, model.SCALED_RIDGE],
+        points=at(500, 48, 1.5),
+        parameters=[model.FEATURES, model.TAU, model.DIMENSIONS, model.SCALED_RIDGE, d.ROWS],
         mutants=[
             Mutant("that of the spectrum, 1 + alpha", -(1 + alpha)),
             Mutant("alpha/(1 + alpha)", -alpha / (1 + alpha)),
             Mutant("2 alpha: features and samples count twice", -2 * alpha),
         ],
         budgets={
-            "quick": Budget(trials=512, margin=0.2, sizes=(6, 12, 24, 48)),
-            "standard": Budget(trials=1024, margin=0.03, sizes=(10, 20, 40, 80), points=at(4000, 1.5, 2.0)),
-            "paper": Budget(trials=2048, margin=0.03, sizes=(10, 20, 40, 80, 160), points=at(20_000, 1.2, 1.5, 2.0)),
+            "quick": Budget(trials=256, margin=0.2, sizes=(6, 12, 24, 48)),
+            "standard": Budget(trials=1024, margin=0.03, sizes=(10, 20, 40, 80), points=at(2000, 80, 1.5, 2.0)),
+            "paper": Budget(
+                trials=2048, margin=0.03, sizes=(10, 20, 40, 80, 160), points=at(20_000, 160, 1.2, 1.5, 2.0)
+            ),
         },
     )
 
@@ -201,12 +209,14 @@ def best_degrees_of_freedom() -> Claim:
     2 d1^2/(alpha (1 + alpha)): the smaller root of alpha N T - alpha (N + T) d1 + A d1^2,
     A = (alpha - 1)(alpha + 2)/(alpha + 1).
     """
+    import sympy as sp
+
     from theorylab.checks import Identity
     from theorylab.derivations.scaling_laws import msr_random_feature_limits as d
 
     N, T, alpha = d.N, d.T, d.alpha
     quadratic = (alpha - 1) * (alpha + 2) / (alpha + 1)
-    root = d.sp.sqrt(alpha**2 * (N + T) ** 2 - 4 * alpha * N * T * quadratic)
+    root = sp.sqrt(alpha**2 * (N + T) ** 2 - 4 * alpha * N * T * quadratic)
     return Claim(
         prediction=d.BEST_DEGREES,
         check=Identity(
@@ -216,7 +226,7 @@ def best_degrees_of_freedom() -> Claim:
         mutants=[
             Mutant("the larger root", (alpha * (N + T) + root) / (2 * quadratic)),
             Mutant("harmonic mean", N * T / (N + T)),
-            Mutant("half of the fewer", d.sp.Min(N, T) / 2),
+            Mutant("half of the fewer", sp.Min(N, T) / 2),
         ],
         budgets=IDENTITY,
     )
@@ -227,6 +237,8 @@ def best_degrees_of_equal_numbers() -> Claim:
     """With as many features as samples the best ridge leaves d1 = N/(1 + sqrt(2/(alpha (1 + alpha)))) degrees of
     freedom: half of them at alpha = 1.
     """
+    import sympy as sp
+
     from theorylab.checks import Identity
     from theorylab.derivations.scaling_laws import msr_random_feature_limits as d
 
@@ -236,7 +248,7 @@ def best_degrees_of_equal_numbers() -> Claim:
         check=Identity(other=d.degrees.subs(T, N), ranges={"N": (10, 900), "alpha": (0.2, 3.0)}),
         mutants=[
             Mutant("half of them always", N / 2),
-            Mutant("alpha for alpha (1 + alpha)", N / (1 + d.sp.sqrt(2 / alpha))),
+            Mutant("alpha for alpha (1 + alpha)", N / (1 + sp.sqrt(2 / alpha))),
         ],
         budgets=IDENTITY,
     )
@@ -299,6 +311,8 @@ def equal_numbers_are_best() -> Claim:
     Stationary by duality, at every ridge; a minimum where the ridge is large enough for the peak of double descent to
     be gone. The losses at N/T = 2 theta and theta/2 differ in sign with log theta.
     """
+    import sympy as sp
+
     from theorylab.checks import Boundary
     from theorylab.derivations.scaling_laws import msr_random_feature_limits as d
     from theorylab.derivations.scaling_laws import msr_random_feature_scaling as model
@@ -311,8 +325,8 @@ def equal_numbers_are_best() -> Claim:
         points=grid(product=3600, M=200, alpha=1.0, lam=0.01, g=2.0),
         parameters=[d.PRODUCT, d.THETA, model.DIMENSIONS, model.ALPHA, model.LEAST, model.RIDGE],
         mutants=[
-            Mutant("twice as many samples as features", 1 / d.sp.Integer(2)),
-            Mutant("twice as many features as samples", d.sp.Integer(2)),
+            Mutant("twice as many samples as features", 1 / sp.Integer(2)),
+            Mutant("twice as many features as samples", sp.Integer(2)),
         ],
         budgets={
             "quick": Budget(trials=512, margin=0.15),

@@ -58,12 +58,14 @@ def _one_sided() -> Numerical:
     """The loss with the effective ridge of infinitely many samples: nu (N - d1) = g M/(sigma_u^2 T)."""
     from dataclasses import replace
 
+    import sympy as sp
+
     from theorylab.derivations.scaling_laws import msr_random_feature_scaling as d
     from theorylab.derivations.scaling_laws import msr_random_feature_scaling_steps as steps
 
-    unused = d.g * d.M / (d.sigma_u**2 * d.lam * d.T) * d.sp.exp(-d.s)
+    unused = d.g * d.M / (d.sigma_u**2 * d.lam * d.T) * sp.exp(-d.s)
     counts = (unused, d.T - d.N + unused, d.total(2, 1))
-    loss = d.sigma_w**2 * steps.signal(d.N, d.T, d.M, d.lam * d.sp.exp(d.s), *counts)
+    loss = d.sigma_w**2 * steps.signal(d.N, d.T, d.M, d.lam * sp.exp(d.s), *counts)
     loss += d.sigma_eps**2 * steps.noise(*counts, d.total(2, 0))
     return _at_ratio(replace(d.LOSS, equation=d.total(1, 0) - d.N + unused, output=loss, numeric=None, corners=()))
 
