@@ -57,8 +57,8 @@ def continuum_amplitude() -> Claim:
     c^(1 + alpha), c = (pi/(1 + alpha))/sin(pi/(1 + alpha)).
 
     From below: N + 1/2 stands for N in nu, which takes off a relative (1 + alpha)/(2 N), and the fluctuations of the
-    features put 0.4/N to 1/N back; 0.5/N remain at alpha = 2. At alpha = 1 and M = N^2/2 it is 2.2/N, because the end of
-    the spectrum takes off (N/M)^alpha as well.
+    features put 0.4/N to 1/N back; 0.5/N remain at alpha = 2. At alpha = 1 and M = N^2/2 it is 2.2/N, because the end
+    of the spectrum takes off (N/M)^alpha as well.
     """
     from theorylab.checks import Asymptotic
     from theorylab.derivations.scaling_laws import msr_random_feature_limits as d
