@@ -132,13 +132,14 @@ class Asymptotic(Trend):
     def _notes(self, trends: Sequence[_Component], unit: float, scale: np.ndarray) -> list[str]:
         """Coefficient of the leading correction, of a vector relative to the margin's scale; and the drift."""
         one = not scale.ndim
+        scales = [1.0] if one else scale.ravel()
         each = [
             f"{float(t.leading.value) * unit / s:.4g} +- {float(t.leading.error) * unit / s:.2g}"
-            for t, s in zip(trends, [1.0] if one else scale.ravel())
+            for t, s in zip(trends, scales)
         ]
         what = f"coefficient of {self.size}^-{self.rate:g}" + ("" if one else f" ({self.scale}, each component)")
         notes = [f"{what}: {', '.join(each)} (1 s.e.)"]
-        if (drift := max(t.drift for t in trends)) > 0:
+        if (drift := max(t.drift / s for t, s in zip(trends, scales))) > 0:
             notes.append(f"without the smallest size the limit moves by {drift:.2g} more than one standard error")
         return notes
 

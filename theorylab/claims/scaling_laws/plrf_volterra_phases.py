@@ -14,7 +14,7 @@ PHASES = {
     "Ib": (0.4, 0.3, 0.5, 2, 0.08, 320, 12, 512),
     "Ic": (0.15, 0.8, 0.5, 1, 0.08, 320, 12, 512),
     "II": (1.0, 0.7, 0.27, 1, 0.07, 1280, 16, 1536),
-    "III": (0.8, 1.2, 0.3, 1, 0.08, 1280, 16, 2048),
+    "III": (0.8, 1.2, 0.3, 1, 0.08, 1280, 16, 3072),
     "IVa": (0.4, 1.0, 0.5, 2, 0.08, 704, 12, 1024),
     "IVb": (0.27, 0.7, 0.5, 1, 0.08, 640, 12, 1024),
 }
@@ -48,7 +48,7 @@ def _phase(name: str) -> Claim:
         mutants=mutants,
         budgets={
             "quick": Budget(few, margin, sizes=[smallest * k for k in (1, 2, 4, 8)]),
-            "standard": Budget(many, 0.02, sizes=[100, 200, 400, 800]),
+            "standard": Budget(many, 0.02, sizes=[100, 200, 400, 800], block=64),
             "paper": Budget(4 * many, 0.01, sizes=[100, 200, 400, 800, 1600], points=[{**point, "ratio": 4.0}]),
         },
     )
