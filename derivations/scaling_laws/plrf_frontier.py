@@ -7,8 +7,8 @@ coordinates are exponents at *finite* compute; they tend to the exponents of `pl
     frontier(alpha, beta, budgets, sizes)    d* and P* at given budgets, from losses at given sizes
     slopes(alpha, beta, top)                 both exponents where d* is a little below 2^top
 
-Conventions: B = 1 unless told; v = 400 d inputs above the high-dimensional line 2 alpha = 1 (the limit of infinitely
-many) and v = 4 d below it (where the law depends on v/d); the learning rate is the natural one,
+Conventions, unless told otherwise: B = 1; v = 400 d inputs above the high-dimensional line 2 alpha = 1 (the limit of
+infinitely many) and v = 4 d below it (where the law depends on v/d); the learning rate is the natural one,
 min(1/2, 1/sum_j j^(-2 alpha)): constant above the line and of order $d^{2\alpha - 1}$ below it.
 
 At a fixed budget the logarithm of the loss is a smooth function of the logarithm of d: a spline through its values at a
@@ -77,6 +77,18 @@ REFINEMENTS = ((0.5, 8), (0.25, 10), (0.125, 12))
 SLOPE_ERROR = 2e-3
 
 
+class Setting(NamedTuple):
+    """Samples a step, points a panel of the quadratures, inputs per feature, and gamma sum_j j^(-2 alpha) at most."""
+
+    batch: float = 1.0
+    points: int = POINTS
+    ratio: float | None = None
+    rate: float = 1.0
+
+
+USUAL = Setting()
+
+
 class Frontier(NamedTuple):
     """Binary logarithms of the compute-optimal size and of the loss there, float64[budgets], with their errors."""
 
@@ -97,29 +109,28 @@ def inputs(alpha: float, d: float) -> float:
     return (MANY if 2.0 * alpha > 1.0 else FEW) * d
 
 
-def natural_rate(alpha: float, v: float) -> float:
-    """min(1/2, 1/sum_j j^(-2 alpha)) over v inputs."""
+def natural_rate(alpha: float, v: float, rate: float = 1.0) -> float:
+    """min(1/2, rate/sum_j j^(-2 alpha)) over v inputs."""
     j, weight = nodes(v)
-    return min(0.5, 1.0 / float(weight @ j ** (-2.0 * alpha)))
+    return min(0.5, rate / float(weight @ j ** (-2.0 * alpha)))
 
 
 @lru_cache(maxsize=128)
-def model(alpha: float, beta: float, d: float, batch: float = 1.0, points: int = POINTS) -> Equivalent:
+def model(alpha: float, beta: float, d: float, setting: Setting = USUAL) -> Equivalent:
     """The deterministic equivalent at the conventions of this module."""
-    v = inputs(alpha, d)
-    return Equivalent(alpha, beta, d, v, natural_rate(alpha, v), batch, points=points)
+    v = inputs(alpha, d) if setting.ratio is None else setting.ratio * d
+    gamma = natural_rate(alpha, v, setting.rate)
+    return Equivalent(alpha, beta, d, v, gamma, setting.batch, points=setting.points)
 
 
-def losses(
-    alpha: float, beta: float, budgets: np.ndarray, sizes: np.ndarray, batch: float = 1.0, points: int = POINTS
-) -> Value:
+def losses(alpha: float, beta: float, budgets: np.ndarray, sizes: np.ndarray, setting: Setting = USUAL) -> Value:
     """Binary logarithm of P(f/(dB), d), float64[sizes, budgets]; sizes and budgets are binary logarithms too."""
-    curves = [model(alpha, beta, 2.0**size, batch, points).risk(2.0 ** (budgets - size) / batch) for size in sizes]
+    curves = [model(alpha, beta, 2.0**size, setting).risk(2.0 ** (budgets - size) / setting.batch) for size in sizes]
     value, error = (np.stack([curve[i] for curve in curves]) for i in range(2))
     return Value(np.log2(value), error / (value * np.log(2.0)))
 
 
-def frontier(alpha: float, beta: float, budgets: np.ndarray, sizes: np.ndarray, batch: float = 1.0) -> Frontier:
+def frontier(alpha: float, beta: float, budgets: np.ndarray, sizes: np.ndarray, setting: Setting = USUAL) -> Frontier:
     """Compute-optimal size and loss at given budgets, from the losses at given sizes.
 
     Parameters
@@ -129,16 +140,16 @@ def frontier(alpha: float, beta: float, budgets: np.ndarray, sizes: np.ndarray, 
     budgets : float64[n]
         Binary logarithms of f = r B d.
     sizes : float64[m]
-        Binary logarithms of d, equally spaced, m >= 11; every minimum must lie between them.
-    batch
-        Samples a step.
+        Binary logarithms of d, ascending, m >= 11; every minimum must lie between them.
+    setting
+        What differs from the conventions of this module.
 
     Raises
     ------
     PredictionError
         When at some budget the loss is smallest at the smallest or the largest size.
     """
-    value, error = losses(alpha, beta, budgets, sizes, batch)
+    value, error = losses(alpha, beta, budgets, sizes, setting)
     best = np.argmin(value, axis=0)
     outside = (best == 0) | (best == len(sizes) - 1)
     if np.any(outside):
@@ -169,7 +180,7 @@ def slopes(alpha: float, beta: float, top: float = 26.0, accuracy: float = SLOPE
     row = np.polyfit(budgets, np.eye(len(budgets)), 1)[0]
     for step, points in REFINEMENTS:
         sizes = np.arange(top - DEPTH, top + step / 2.0, step)
-        size, loss = _minima(sizes, *losses(alpha, beta, budgets, sizes, points=points))
+        size, loss = _minima(sizes, *losses(alpha, beta, budgets, sizes, Setting(points=points)))
         found = Slopes(_judged(size @ row), _judged(-loss @ row), (float(budgets[0]), float(budgets[-1])))
         if max(found.size.error, found.loss.error) <= accuracy:
             break
@@ -182,7 +193,7 @@ def _last_budgets(alpha: float, beta: float, top: float) -> np.ndarray:
     sizes = np.arange(top - DEPTH, top + step / 2.0, step)
     # d* grows like a power of f between 1/4 and 2/3.
     candidates = np.arange(np.ceil(top), 5.0 * top)
-    best = sizes[np.argmin(losses(alpha, beta, candidates, sizes, points=points).value, axis=0)]
+    best = sizes[np.argmin(losses(alpha, beta, candidates, sizes, Setting(points=points)).value, axis=0)]
     last = candidates[(best > sizes[0]) & (best <= top - 1.0)][-1]
     return np.arange(last - SPAN, last + 0.5)
 

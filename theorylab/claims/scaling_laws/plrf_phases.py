@@ -137,7 +137,9 @@ def loss_exponent() -> Claim:
     The seven regions and their formulas come out of the list of terms by exact arithmetic, with certificates of
     optimality; the published table, equivalent but differently written, agrees to 50 digits wherever it is compared.
     The uniform list of `plrf_phases` needs no case for each phase: that F_ac is negligible for 2 beta < 1, that the
-    kernel's power law ends at alpha = 1/4, and which part of F_0 is the larger are found, too.
+    kernel's power law ends at alpha = 1/4, and which part of F_0 is the larger are found, too. eta grows with beta, but
+    not always with alpha: for 2 beta > 1 it falls from about alpha = 1/4 to 1 - 1/sqrt 2, for large beta from 1/3 to
+    0.293.
     """
     from theorylab.checks import Identity
     from theorylab.derivations.scaling_laws import plrf_phases as d
