@@ -27,14 +27,15 @@ def loss_exponent(x: np.ndarray, alpha: np.ndarray, beta: np.ndarray) -> np.ndar
     tail = np.maximum(0.0, 1.0 - 2.0 * beta) * x
 
     def order(q: np.ndarray) -> np.ndarray:
-        return np.maximum(-q * time, -2.0 * alpha * q * x)
+        return np.asarray(np.maximum(-q * time, -2.0 * alpha * q * x))
 
     noise = order(2.0 - 0.5 / alpha) - slowing * x
     distortion = order(1.0 - 0.5 / alpha) + tail - x
     bias = order(1.0 + beta / alpha - 0.5 / alpha)
     capacity = tail - 2.0 * alpha * x
     dead = time > 2.0 * alpha * x
-    return np.where(dead, capacity, np.maximum(np.maximum(noise, distortion), np.maximum(bias, capacity)))
+    alive = np.maximum(np.maximum(noise, distortion), np.maximum(bias, capacity))
+    return np.asarray(np.where(dead, capacity, alive))
 
 
 def optimum(alpha: np.ndarray, beta: np.ndarray) -> tuple[Value, Value]:

@@ -48,7 +48,8 @@ def _cost(*, largest: float, sizes: float, ratio: float, last: float, runs: floa
     inputs = np.where(decomposed, d + 1.0, v) * steps
     return Cost(
         flops=float(count @ (products + factorisations + loops)),
-        bytes=8.0 * (3.0 * ratio + 4.0) * float(largest) ** 2 + 1e6,
+        # Features, and what a decomposition copies; risks.
+        bytes=8.0 * float(np.max(np.where(decomposed, 4.0 * v * d + 6.0 * d * d, 1.1 * v * d))) + 4e4,
         draws=float(count @ (v * d + inputs)),
         moved=float(count @ (40.0 * v * d)),
         products=float(count @ products),
@@ -72,7 +73,8 @@ def risks(
     v = round(ratio * d)
     scale = np.arange(1.0, v + 1.0) ** -alpha
     goal = scale * np.arange(1.0, v + 1.0) ** -beta
-    features = np.asarray(rng.normal(trials, v, d)) * (scale / d**0.5)[:, None]
+    features = np.asarray(rng.normal(trials, v, d))
+    features *= (scale / d**0.5)[:, None]
     form = "principal" if principal_pays(d, v, float(times[-1])) else "direct"
     gamma = rate / float(np.sum(scale * scale))
     return np.asarray(sgd.random_features(trials, rng, features, goal, rate=gamma, batch=1, times=times, form=form))
@@ -152,7 +154,7 @@ def study(
     mean = np.empty((trials, len(d), budgets))
     for i, (each, count) in enumerate(zip(d, repeats(d, runs))):
         times = np.rint(f / each).astype(np.int64)
-        total = 0.0
+        total = np.zeros((trials, budgets))
         for _ in range(count):
             total = total + risks(trials, rng, alpha=alpha, beta=beta, ratio=ratio, rate=rate, d=int(each), times=times)
         mean[:, i] = total / count
