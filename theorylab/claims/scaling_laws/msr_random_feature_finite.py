@@ -35,7 +35,7 @@ def exact_below() -> Claim:
         simulation=ridgeless_loss,
         check=Expectation(given=("unseen",)),
         points=[
-            {"N": 8, "T": 16, "M": 40, "alpha": 1.0, "lam": 0.01, "sigma_w": 1.0, "sigma_u": 1.0, "sigma_eps": 0.4}
+            {"N": 8, "T": 20, "M": 40, "alpha": 1.0, "lam": 0.01, "sigma_w": 1.0, "sigma_u": 1.0, "sigma_eps": 0.4}
         ],
         parameters=[model.ALPHA, model.LEAST, model.TEACHER, model.WEIGHTS],
         mutants=[
@@ -44,7 +44,7 @@ def exact_below() -> Claim:
             Mutant("no label noise", lambda value, N, T, unseen, **_: unseen * (T - 1) / (T - N - 1)),
         ],
         budgets={
-            "quick": Budget(trials=16_384, margin=0.03),
+            "quick": Budget(trials=65_536, margin=0.015),
             "standard": Budget(
                 trials=131_072,
                 margin=0.01,
@@ -97,7 +97,7 @@ def exact_above() -> Claim:
         simulation=interpolating_loss,
         check=Expectation(given=("unseen", "fitted", "spill")),
         points=[
-            {"N": 16, "T": 8, "M": 40, "alpha": 1.0, "lam": 0.01, "sigma_w": 1.0, "sigma_u": 1.0, "sigma_eps": 0.4}
+            {"N": 20, "T": 8, "M": 40, "alpha": 1.0, "lam": 0.01, "sigma_w": 1.0, "sigma_u": 1.0, "sigma_eps": 0.4}
         ],
         parameters=[model.ALPHA, model.LEAST, model.TEACHER, model.WEIGHTS],
         mutants=[
@@ -106,7 +106,7 @@ def exact_above() -> Claim:
             Mutant("N - T instead of N - T - 1", limit),
         ],
         budgets={
-            "quick": Budget(trials=16_384, margin=0.03),
+            "quick": Budget(trials=65_536, margin=0.015),
             "standard": Budget(
                 trials=131_072,
                 margin=0.01,

@@ -291,7 +291,7 @@ def best_ridge() -> Claim:
             Mutant("ridge divided by T", lambda value, T, **_: value / T),
         ],
         budgets={
-            "quick": Budget(trials=256, margin=0.15),
+            "quick": Budget(trials=1024, margin=0.15, block=256),
             "standard": Budget(
                 trials=1024, margin=0.08, points=[{"N": 100, "T": t, "M": 2000, "alpha": 1.5} for t in (100, 180)]
             ),

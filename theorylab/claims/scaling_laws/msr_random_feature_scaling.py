@@ -127,14 +127,14 @@ def ridge_loss() -> Claim:
         prediction=d.LOSS_AT_RATIO,
         simulation=proportional,
         check=Asymptotic(size="N", rate=1.0),
-        points=grid(tau=[1.0, 2.0], h=0.004, sigma_eps=0.3),
+        points=grid(tau=1.5, h=0.004, sigma_eps=0.3),
         mutants=[
             *_mutants(),
             Mutant("one-sided self-consistency nu (N - d1) = g M/(sigma_u^2 T)", _one_sided()),
             Mutant("ridge divided by T", _less_ridge),
         ],
         budgets={
-            "quick": Budget(trials=128, margin=0.05, sizes=(12, 24, 48, 96)),
+            "quick": Budget(trials=256, margin=0.05, sizes=(16, 32, 64, 128)),
             "standard": Budget(
                 trials=768,
                 margin=0.01,
