@@ -17,7 +17,7 @@ Result
 Assumptions
     r large, and x away from $d^{2\alpha}$, where the cut-offs of the components are not sharp.
 Source
-    Paquette, Paquette, Xiao and Pennington, arXiv:2405.15074v3, section 3, which states the sum of all components up to
+    Paquette, Paquette, Xiao and Pennington, arXiv:2405.15074v2, section 3, which states the sum of all components up to
     constants. The constants of the risk are derived here.
 """
 

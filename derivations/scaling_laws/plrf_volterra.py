@@ -22,7 +22,7 @@ Result
 Assumptions
     Gaussian inputs; v > d; $2 (\alpha + \beta) > 1$ for a power law.
 Source
-    Paquette, Paquette, Xiao and Pennington, arXiv:2405.15074v3, sections 2 and 3. Batch size and finite learning rates
+    Paquette, Paquette, Xiao and Pennington, arXiv:2405.15074v2, sections 2 and 3. Batch size and finite learning rates
     as derived here.
 """
 

@@ -29,7 +29,9 @@ def optimum(budget: str = "quick") -> Figure:
         left.loglog(compute, loss, color=(0.15, 0.3 + 0.1 * i, 0.85 - 0.08 * i), linewidth=0.9, label=label)
     left.loglog(axis, d.optimal_loss(**FIT, C=axis), color="k", linewidth=1.5, label=r"$L^* \propto C^{-0.0525}$")
     left.plot(some, [f["loss"] for f in found], "o", color="C3", markersize=4, label="minimised numerically", zorder=5)
-    left.set(xlim=(1e16, 1e26), ylim=(1.2, 11), xlabel="least compute $C_{min}$ (flops)", ylabel="loss (nats per token)")
+    left.set(
+        xlim=(1e16, 1e26), ylim=(1.2, 11), xlabel="least compute $C_{min}$ (flops)", ylabel="loss (nats per token)"
+    )
     left.set_yticks([1.5, 2, 3, 4, 6, 8], ["1.5", "2", "3", "4", "6", "8"])
     left.minorticks_off()
     left.legend(frameon=False, fontsize=7, ncols=2)

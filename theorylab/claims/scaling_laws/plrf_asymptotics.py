@@ -15,7 +15,7 @@ theory = Theory(
         title="4+3 Phases of Compute-Optimal Neural Scaling Laws",
         year=2024,
         where="section 3",
-        arxiv="2405.15074v3",
+        arxiv="2405.15074v2",
     ),
 )
 

@@ -16,7 +16,7 @@ theory = Theory(
         title="4+3 Phases of Compute-Optimal Neural Scaling Laws",
         year=2024,
         where="sections 2 and 3",
-        arxiv="2405.15074v3",
+        arxiv="2405.15074v2",
     ),
 )
 
