@@ -179,7 +179,9 @@ def principal(features: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.
     s, u = np.linalg.eigh(side @ np.swapaxes(side, -1, -2))
     seen = np.swapaxes(u, -1, -2) @ right
     unseen = np.linalg.norm(triangle[..., d:, d:], axis=-2, keepdims=True)
-    gap = np.concatenate([-seen, unseen], axis=-2)
+    # An eigenvector has no sign: without a choice, rounding would choose, and runs on other backends would take other
+    # ways.
+    gap = np.concatenate([-np.abs(seen), unseen], axis=-2)
     spectrum = np.concatenate([np.maximum(s, 0.0), np.zeros_like(s[..., :1])], axis=-1)
     return spectrum, gap.T if several else gap[..., 0]
 
