@@ -11,6 +11,7 @@ import io
 import os
 import sqlite3
 import sys
+import time
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -62,10 +63,23 @@ class Store:
             self._db = sqlite3.connect(self.path, timeout=_LOCK_SECONDS, isolation_level=None)
         try:
             with self._explained():
-                self._open()
+                self._open_patiently()
         except StoreError:
             self._db.close()
             raise
+
+    def _open_patiently(self) -> None:
+        """Open; when others make or recover the file at this moment, SQLite may call it locked without waiting."""
+        deadline = time.monotonic() + _LOCK_SECONDS
+        while True:
+            try:
+                return self._open()
+            except sqlite3.OperationalError as error:
+                if not _is_locked(error) or time.monotonic() > deadline:
+                    raise
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                time.sleep(0.02)
 
     def _open(self) -> None:
         tables = {name for (name,) in self._db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
@@ -176,7 +190,7 @@ class Store:
 
     def _explain(self, error: sqlite3.DatabaseError) -> str:
         text = str(error)
-        if "locked" in text or "busy" in text:
+        if _is_locked(error):
             return (
                 f"store {self.path} is locked by another program (waited {_LOCK_SECONDS:.0f} s); "
                 "run again, or name another file with --store"
@@ -191,6 +205,10 @@ class Store:
 def _intact(key: Any, data: Any, checksum: Any) -> bool:
     # What a damaged file gives back need not even be of the type that was put in.
     return isinstance(key, str) and isinstance(data, bytes) and _checksum(key, data) == checksum
+
+
+def _is_locked(error: sqlite3.DatabaseError) -> bool:
+    return "locked" in str(error) or "busy" in str(error)
 
 
 def _checksum(key: str, data: bytes) -> bytes:

@@ -9,7 +9,9 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -467,3 +469,17 @@ def test_default_path_follows_the_environment(monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.setattr(sys, "platform", "win32")
     monkeypatch.setenv("LOCALAPPDATA", str(tmp_path))
     assert default_path() == tmp_path / "theorylab" / "store.sqlite"
+
+
+def test_many_may_make_a_store_at_once(tmp_path: Path) -> None:
+    """While one of them turns a new file into a store, SQLite tells the others that it is locked without waiting."""
+    for i in range(40):
+        barrier = threading.Barrier(4)
+
+        def opened(path: Path = tmp_path / f"{i}.sqlite", barrier: threading.Barrier = barrier) -> int:
+            barrier.wait()
+            with Store(path) as store:
+                return len(store)
+
+        with ThreadPoolExecutor(4) as pool:
+            assert [f.result() for f in [pool.submit(opened) for _ in range(4)]] == [0, 0, 0, 0]
