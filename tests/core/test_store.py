@@ -9,9 +9,8 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-import threading
+import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -471,15 +470,32 @@ def test_default_path_follows_the_environment(monkeypatch: pytest.MonkeyPatch, t
     assert default_path() == tmp_path / "theorylab" / "store.sqlite"
 
 
+# Opens one new store after the other, each at an agreed time.
+MAKER = """
+import sys, time
+from pathlib import Path
+from theorylab.store import Store
+
+print("ready", flush=True)
+start = float(sys.stdin.readline())
+for i in range(60):
+    while time.time() < start + 0.03 * i:
+        pass
+    with Store(Path(sys.argv[1]) / f"{i}.sqlite") as store:
+        assert len(store) == 0
+"""
+
+
 def test_many_may_make_a_store_at_once(tmp_path: Path) -> None:
     """While one of them turns a new file into a store, SQLite tells the others that it is locked without waiting."""
-    for i in range(40):
-        barrier = threading.Barrier(4)
-
-        def opened(path: Path = tmp_path / f"{i}.sqlite", barrier: threading.Barrier = barrier) -> int:
-            barrier.wait()
-            with Store(path) as store:
-                return len(store)
-
-        with ThreadPoolExecutor(4) as pool:
-            assert [f.result() for f in [pool.submit(opened) for _ in range(4)]] == [0, 0, 0, 0]
+    command = [sys.executable, "-c", MAKER, str(tmp_path)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    makers = [subprocess.Popen(command, **pipes) for _ in range(4)]  # type: ignore[call-overload]
+    for maker in makers:
+        assert maker.stdout.readline() == "ready\n"
+    for maker in makers:
+        maker.stdin.write(f"{time.time() + 0.2}\n")
+        maker.stdin.flush()
+    for maker in makers:
+        _, errors = maker.communicate(timeout=120)
+        assert maker.returncode == 0, errors
