@@ -23,6 +23,7 @@ import numpy as np
 import sympy as sp
 
 from theorylab.derivation import Derivation, Step
+from theorylab.derivations.scaling_laws.golden_section import least
 from theorylab.parameters import Interval, Parameter, Space
 from theorylab.prediction import ClosedForm, Numerical
 
@@ -215,6 +216,7 @@ def minimum(at: dict[str, float]) -> dict[str, float]:
     """
     import mpmath as mp
 
+    width = 1e-14
     with mp.workdps(40):
         x = {name: mp.mpf(value) for name, value in at.items()}
         power, other = x.get("p", mp.mpf(1)), x.get("q", mp.mpf(1))
@@ -223,22 +225,8 @@ def minimum(at: dict[str, float]) -> dict[str, float]:
         def loss(n: Any) -> Any:
             return x["A"] * mp.exp(-x["a"] * n) + x["B"] * mp.exp(-x["b"] * (budget - power * n) / other)
 
-        low, high = mp.mpf(-400), mp.mpf(400)
-        golden = (mp.sqrt(5) - 1) / 2
-        left, right = high - golden * (high - low), low + golden * (high - low)
-        f, g = loss(left), loss(right)
-        while high - low > mp.mpf(10) ** -14:
-            if f < g:
-                high, right, g = right, left, f
-                left = high - golden * (high - low)
-                f = loss(left)
-            else:
-                low, left, f = left, right, g
-                right = low + golden * (high - low)
-                g = loss(right)
-        n = (low + high) / 2
+        n = least(loss, -400.0, 400.0, width)
         tokens = (budget - power * n) / other
-        width = float(high - low)
         found = {"size": float(mp.exp(n)), "tokens": float(mp.exp(tokens)), "loss": float(loss(n))}
         found["ratio"] = found["tokens"] / found["size"]
     errors = {"size": width, "tokens": width * float(power / other), "ratio": 3 * width, "loss": 1e-15}

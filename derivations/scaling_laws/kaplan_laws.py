@@ -26,6 +26,7 @@ import numpy as np
 import sympy as sp
 
 from theorylab.derivation import Derivation, Step
+from theorylab.derivations.scaling_laws.golden_section import least
 from theorylab.parameters import Interval, Parameter, Space
 from theorylab.prediction import ClosedForm, Numerical
 
@@ -236,20 +237,7 @@ def minimum(aN: float, aS: float, aB: float, Nc: float, Sc: float, Bs: float, C:
                 value -= excess(value) / slope
             return value
 
-        low, high = mp.mpf(-20), mp.mpf(120)
-        golden = (mp.sqrt(5) - 1) / 2
-        left, right = high - golden * (high - low), low + golden * (high - low)
-        f, g = log_loss(left), log_loss(right)
-        while high - low > mp.mpf(10) ** -14:
-            if f < g:
-                high, right, g = right, left, f
-                left = high - golden * (high - low)
-                f = log_loss(left)
-            else:
-                low, left, f = left, right, g
-                right = low + golden * (high - low)
-                g = log_loss(right)
-        n = (low + high) / 2
+        n = least(log_loss, -20.0, 120.0, 1e-14)
         loss = mp.exp(log_loss(n))
         size = mp.exp(n)
         batch = Bs * loss ** (-1 / aB)

@@ -22,6 +22,7 @@ import numpy as np
 import sympy as sp
 
 from theorylab.derivation import Derivation, Step
+from theorylab.derivations.scaling_laws.golden_section import least
 from theorylab.parameters import Interval, Parameter, Space
 from theorylab.prediction import ClosedForm, Numerical
 
@@ -191,26 +192,13 @@ def _golden(A: float, B: float, alpha: float) -> Any:
     """ln of the multiplier of least loss at C = 1e20, by golden sections."""
     import mpmath as mp
 
-    low, high = mp.mpf(-700), mp.mpf(700)
-    ratio = (mp.sqrt(5) - 1) / 2
     half = mp.mpf(alpha) / 2
 
     def loss(m: Any) -> Any:
         budget = mp.log(mp.mpf(1e20) / 6)
         return A * mp.exp(-half * (budget - m)) + B * mp.exp(-half * (budget + m))
 
-    left, right = high - ratio * (high - low), low + ratio * (high - low)
-    f, g = loss(left), loss(right)
-    while high - low > mp.mpf(10) ** -15:
-        if f < g:
-            high, right, g = right, left, f
-            left = high - ratio * (high - low)
-            f = loss(left)
-        else:
-            low, left, f = left, right, g
-            right = low + ratio * (high - low)
-            g = loss(right)
-    return (low + high) / 2
+    return least(loss, -700.0, 700.0, 1e-15)
 
 
 def _slope(A: float, B: float, alpha: float, M: float) -> Any:
