@@ -296,8 +296,8 @@ def risk_of_sgd() -> Claim:
         ],
         budgets={
             "quick": Budget(1024, 0.08, sizes=[16, 32, 64, 128]),
-            "standard": Budget(1536, 0.04, sizes=[50, 100, 200, 400]),
-            "paper": Budget(2048, 0.03, sizes=[100, 200, 400, 800]),
+            "standard": Budget(3072, 0.04, sizes=[50, 100, 200, 400]),
+            "paper": Budget(4096, 0.03, sizes=[100, 200, 400, 800]),
         },
     )
 
