@@ -26,7 +26,7 @@ from scipy.linalg import eigh_tridiagonal
 from scipy.linalg.blas import dsymv, ssymv
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
-from theorylab.kernels.arrays import namespace
+from theorylab.kernels.arrays import host, namespace
 
 # Products with the operator between two looks at the tridiagonal matrix.
 STRIDE = 8
@@ -152,7 +152,7 @@ def lanczos(
         basis[:, k - 1, :] = vector
         image = apply(vector)
         scale = _norm(xp, image)
-        alpha[:, k - 1] = _host(xp.sum(image * vector, axis=1))
+        alpha[:, k - 1] = host(xp.sum(image * vector, axis=1))
         known = basis[:, :k, :]
         for _ in range(2):
             overlaps = xp.matmul(known, image[:, :, None])
@@ -160,7 +160,7 @@ def lanczos(
         length = _norm(xp, image)
         # Nothing but rounding is left: the basis spans an invariant space, and its Ritz values are eigenvalues.
         length = xp.where(length > n * xp.finfo(start.dtype).eps * scale, length, 0.0)
-        beta[:, k - 1] = _host(length)[:, 0]
+        beta[:, k - 1] = host(length)[:, 0]
         reach = np.where((beta[:, k - 1] == 0) & (reach > k), k, reach)
         vector = image * xp.where(length > 0, 1.0 / xp.where(length > 0, length, 1.0), 0.0)
         if k >= count and (k % STRIDE == 0 or k == limit):
@@ -202,7 +202,3 @@ def _settle(
 
 def _norm(xp: Any, vectors: Any) -> Any:
     return xp.sqrt(xp.sum(vectors * vectors, axis=1, keepdims=True))
-
-
-def _host(x: Any) -> np.ndarray:
-    return np.asarray(x.get() if hasattr(x, "get") else x, dtype=float)

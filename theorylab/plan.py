@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from theorylab.backends import BATCH
 from theorylab.claim import Claim
 from theorylab.inference.levels import looks
 from theorylab.sampling import Block, canonical
@@ -180,9 +179,7 @@ def _known(values: Sequence[T | None]) -> list[T] | None:
 
 
 def _batch_bytes(simulation: Simulation, cost: Cost, backend: str, block: int) -> float:
-    if not simulation.per_trial:
-        return cost.bytes
-    return cost.bytes * min(block, max(1, int(BATCH[backend] // max(1.0, cost.bytes))))
+    return cost.bytes * min(block, simulation.at_a_time(cost, backend))
 
 
 def _actual(

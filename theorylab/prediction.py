@@ -264,7 +264,8 @@ class Implicit(Prediction):
     def mp(self, digits: int = 50, **parameters: Any) -> mpmath.mpf:
         """The value at one point to `digits` digits: the symbolic equation, bracketed and solved in mpmath.
 
-        The search starts beside the root in double precision, if it has a root between its neighbours there.
+        The search starts beside the root in double precision, if it has a root between its neighbours there. A bracket
+        of one point is the root.
         """
         import mpmath
         import sympy as sp
@@ -283,14 +284,16 @@ class Implicit(Prediction):
             near = [max(min(start * (1 + step), max(ends)), min(ends)) for step in (-NEIGHBOUR, NEIGHBOUR)]
             if residual(near[0]) * residual(near[1]) < 0:
                 ends = near
-            root = mpmath.findroot(
-                residual,
-                tuple(ends),
-                solver="anderson",
-                tol=mpmath.mpf(10) ** (-2 * working),
-                maxsteps=500,
-                verify=False,
-            )
+            root = ends[0]
+            if ends[0] != ends[1]:
+                root = mpmath.findroot(
+                    residual,
+                    tuple(ends),
+                    solver="anderson",
+                    tol=mpmath.mpf(10) ** (-2 * working),
+                    maxsteps=500,
+                    verify=False,
+                )
             output = self.unknown if self.output is None else self.output
             return high_precision(output, {**exact, self.unknown: sp.Float(root, working)}, digits)
 

@@ -115,6 +115,14 @@ class Simulation:
         costs = [self.work(parameters) for parameters in points]
         return max((cost.flops for cost in costs if cost is not None), default=0.0)
 
+    def at_a_time(self, cost: Cost, backend: str) -> int:
+        """Trials that make up a batch; 1 for a search, whose cost in memory is that of all of it.
+
+        Of the cost alone, not of the memory there is: the last bits of a result may depend on what is computed with it,
+        and must not depend on the machine.
+        """
+        return max(1, int(BATCH[backend] // max(1.0, cost.bytes))) if self.per_trial else 1
+
     def batch(self, cost: Cost | None, backend: str, memory: int | None = None) -> int | None:
         """Trials to simulate at a time; None for all, when there is no cost model or the trials are one search.
 
@@ -132,9 +140,7 @@ class Simulation:
         """
         if cost is None:
             return None
-        # Of the cost alone, not of the memory there is: the last bits of a result may depend on what is computed with
-        # it, and must not depend on the machine.
-        count = max(1, int(BATCH[backend] // max(1.0, cost.bytes))) if self.per_trial else 1
+        count = self.at_a_time(cost, backend)
         needed, available = count * cost.bytes, room(backend, memory)
         if needed > available:
             noun = (

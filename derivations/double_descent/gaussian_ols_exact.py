@@ -40,6 +40,7 @@ from theorylab.derivations.double_descent.gaussian_ols_exact_steps import (
 )
 from theorylab.parameters import Constraint, Integers, Interval, Parameter, Space
 from theorylab.prediction import ClosedForm
+from theorylab.symbolic import Computed
 
 BREIMAN = "Breiman and Freedman, JASA 78 (1983) 131-136"
 BELKIN = "Belkin, Hsu, Xu, arXiv:1903.07571v2, section 2, Theorem 1"
@@ -125,7 +126,7 @@ correlated_excess_risk = ClosedForm(
 )
 
 
-class PowerSum(sp.Function):  # type: ignore[misc]
+class PowerSum(Computed):
     r"""$\sum_{i=l}^{h} i^{-s}$ for integers l and h; zero when h < l.
 
     A class of its own because SymPy evaluates such a sum neither to 50 digits nor within minutes.
@@ -138,12 +139,10 @@ class PowerSum(sp.Function):  # type: ignore[misc]
         """Zero when the range is visibly empty."""
         return sp.S.Zero if (low - high).is_positive else None
 
-    def _eval_evalf(self, prec: int) -> sp.Float:
-        low, high, power = self.args
-        with mpmath.workprec(prec + 20):
-            s = power._to_mpmath(prec + 20)
-            total = mpmath.fsum(mpmath.power(i, -s) for i in range(int(low), int(high) + 1))
-        return sp.Expr._from_mpmath(total, prec)
+    @staticmethod
+    def to_digits(low: Any, high: Any, power: Any) -> Any:
+        """The sum to mpmath's working precision, term by term."""
+        return mpmath.fsum(mpmath.power(i, -power) for i in range(int(low), int(high) + 1))
 
     def _latex(self, printer: Any) -> str:
         low, high, power = (printer._print(a) for a in self.args)

@@ -1,4 +1,4 @@
-r"""Parameters and symbols of the comp-sum losses, and roots of equations whose exponents are parameters.
+r"""Parameters and symbols of the comp-sum losses.
 
 Notation: labels $y \in \{1..n\}$, scores $h \in R^n$, softmax $s$, loss $\ell_\tau = \Phi^\tau(S)$ with
 $S = \sum_{y' \ne y} e^{h_{y'} - h_y}$ and $d\Phi^\tau/du = (1+u)^{-\tau}$; $a = 1/(2-\tau)$.
@@ -6,13 +6,9 @@ $S = \sum_{y' \ne y} e^{h_{y'} - h_y}$ and $d\Phi^\tau/du = (1+u)^{-\tau}$; $a =
 
 from __future__ import annotations
 
-from typing import Any
-
-import mpmath
 import sympy as sp
 
 from theorylab.parameters import Integers, Interval, Observed, Parameter
-from theorylab.prediction import Implicit
 
 MAO = "Mao, Mohri, Zhong, arXiv:2304.07288v2"
 
@@ -50,20 +46,3 @@ def xlogx(x: sp.Expr) -> sp.Expr:
 def in_tau(at_one: sp.Expr, below_two: sp.Expr, above: sp.Expr) -> sp.Piecewise:
     """One formula at tau = 1, one elsewhere below 2, one from 2 on."""
     return sp.Piecewise((at_one, sp.Eq(tau, 1)), (below_two, tau < 2), (above, True))
-
-
-class PowerRoot(Implicit):
-    """The root of an equation with real powers whose exponents are parameters."""
-
-    def mp(self, digits: int = 50, **parameters: Any) -> mpmath.mpf:
-        """The value at one point to `digits` digits, from the symbolic equation; a bracket of one point is the root."""
-        low, high = (float(end) for end in self.bracket(**self.space.validate(parameters)))
-        if low == high:
-            return mpmath.mpf(low)
-        # A rational power of an integer sends SymPy into factorisations that never end (12^(0.6 in exact binary));
-        # Floats that equal the doubles, with many guard digits, do not.
-        floats = {
-            k: v if isinstance(v, sp.Basic) or float(v).is_integer() else sp.Float(float(v), 4 * digits)
-            for k, v in parameters.items()
-        }
-        return super().mp(digits, **floats)

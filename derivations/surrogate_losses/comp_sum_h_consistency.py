@@ -38,7 +38,6 @@ from theorylab.derivations.surrogate_losses.comp_sum_common import (
     TAU,
     TAU_BELOW_TWO,
     N,
-    PowerRoot,
     a,
     beta,
     in_tau,
@@ -47,7 +46,7 @@ from theorylab.derivations.surrogate_losses.comp_sum_common import (
     tau,
 )
 from theorylab.parameters import Constraint, Interval, Parameter, Space
-from theorylab.prediction import ClosedForm
+from theorylab.prediction import ClosedForm, Implicit
 
 REGRETS = {
     **CONVENTIONS,
@@ -144,7 +143,7 @@ def transform_enlarged(factor: float) -> ClosedForm:
     return replace(transform, expr=factor * TRANSFORM, numeric=lambda **arrays: factor * transform_numeric(**arrays))
 
 
-gamma = PowerRoot(
+gamma = Implicit(
     equation=TRANSFORM - sp.Min(t, LARGEST),
     unknown=beta,
     bracket=_bracket,
