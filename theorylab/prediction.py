@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 # Relative distance from a root in double precision at which it is looked for with more digits.
 NEIGHBOUR = 1e-9
+# Evaluations that a computed prediction remembers, and the most bytes of parameters for which it does.
+KEPT, KEPT_BYTES = 256, 1 << 16
 
 
 class Value(NamedTuple):
@@ -319,9 +321,22 @@ class Numerical(Prediction):
 
     function: Callable[..., tuple[Any, Any]]
     formula: str = ""
+    _known: dict[Any, tuple[np.ndarray, np.ndarray]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def _evaluate(self, arrays: dict[str, np.ndarray]) -> tuple[Any, Any]:
-        return self.function(**arrays)
+        # The looks of a verification and all mutants ask for the same values, which may take long to compute.
+        if sum(a.nbytes for a in arrays.values()) > KEPT_BYTES:
+            return self.function(**arrays)
+        key = tuple((k, a.shape, a.dtype.str, a.tobytes()) for k, a in sorted(arrays.items()))
+        if key not in self._known:
+            found = self.function(**arrays)
+            if len(self._known) >= KEPT:
+                self._known.clear()
+            self._known[key] = (np.asarray(found[0]), np.asarray(found[1]))
+        value, error = self._known[key]
+        return value.copy(), error.copy()
 
     def latex(self) -> str:
         """The formula in LaTeX."""

@@ -161,3 +161,34 @@ def test_a_closed_form_may_be_a_number_and_nothing_else():
     for wrong in ("x + 1", [1, 2], None):
         with pytest.raises(UsageError, match="a closed form is a SymPy expression or a number, not"):
             ClosedForm(expr=wrong, space=Space([]))
+
+
+def test_a_computation_is_done_once_for_the_same_values() -> None:
+    calls: list[np.ndarray] = []
+
+    def slow(c: np.ndarray) -> tuple[np.ndarray, float]:
+        calls.append(c)
+        return c**2, 1e-3
+
+    p = Numerical(function=slow, space=Space([C]))
+    first = p(c=[2.0, 3.0])
+    first[:] = 0.0
+    assert np.array_equal(p(c=[2.0, 3.0]), [4.0, 9.0])
+    assert p.evaluate(c=np.array([2.0, 3.0])).error.shape == (2,)
+    assert len(calls) == 1
+    p(c=[[2.0, 3.0]])
+    p(c=2.0)
+    assert len(calls) == 3
+
+
+def test_large_arrays_are_not_remembered() -> None:
+    calls: list[int] = []
+
+    def count(c: np.ndarray) -> tuple[np.ndarray, float]:
+        calls.append(len(c))
+        return c, 0.0
+
+    p = Numerical(function=count, space=Space([C]))
+    for _ in range(2):
+        p(c=np.full(10_000, 2.0))
+    assert calls == [10_000, 10_000]

@@ -16,7 +16,6 @@ from theorylab.derivation import is_zero
 from theorylab.errors import DesignError
 from theorylab.parameters import Integers
 from theorylab.prediction import ClosedForm, Implicit, Numerical, Prediction
-from theorylab.sampling import canonical
 from theorylab.simulation import Samples
 from theorylab.verdict import Finding
 
@@ -47,9 +46,6 @@ class Identity(Check):
     other: Any = None
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     scale: Scale = "relative"
-    _computed: dict[str, tuple[np.ndarray, np.ndarray]] = field(
-        default_factory=dict, init=False, repr=False, compare=False
-    )
 
     def statement(self) -> str:
         """The requirement in one line."""
@@ -137,15 +133,6 @@ class Identity(Check):
 
     def _evaluated(self, side: Any, values: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
         """Value and error of a side in double precision."""
-        if side is not self.other:
-            return self._in_double(side, values)
-        # Every mutant meets the same other side, which may take long to compute.
-        key = canonical(values)
-        if key not in self._computed:
-            self._computed[key] = self._in_double(side, values)
-        return self._computed[key]
-
-    def _in_double(self, side: Any, values: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
         if isinstance(side, Prediction):
             return side.evaluate(**{k: v for k, v in values.items() if k in side.space})
         value = np.asarray(float(self._value(side, values)))
