@@ -13,15 +13,8 @@ from typing import Any
 
 from theorylab.kernels.arrays import namespace
 from theorylab.kernels.random import Stream
-from theorylab.sims.scaling_laws.random_feature_ridge import (
-    draw,
-    losses,
-    mean_draw,
-    problem_cost,
-    repeated_infinite_cost,
-    solve,
-    unseen_part,
-)
+from theorylab.sims.scaling_laws.random_feature_limits import mean_draw, repeated_infinite_cost
+from theorylab.sims.scaling_laws.random_feature_ridge import draw, losses, problem_cost, solve, unseen_part
 from theorylab.simulation import Cost, Samples, simulation
 
 

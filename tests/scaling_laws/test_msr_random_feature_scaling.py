@@ -21,6 +21,7 @@ from theorylab.derivations.scaling_laws.power_spectrum import SpectralSum, used_
 from theorylab.errors import DomainError
 from theorylab.kernels.random import Stream
 from theorylab.prediction import ClosedForm, Implicit, Prediction
+from theorylab.sims.scaling_laws import random_feature_limits as limit_sims
 from theorylab.sims.scaling_laws import random_feature_ridge as sims
 
 MODULES = (model, limits, finite)
@@ -276,7 +277,7 @@ def test_duality_holds_trial_by_trial(N, T, g):
 def test_the_slope_is_the_derivative():
     at = {"M": 30, "alpha": 1.2, "lam": 0.3, "sigma_u": 0.7}
     for N, T in ((6, 9), (9, 6)):
-        slope = sims.ridge_slope(3, Stream.from_seed(2), N=N, T=T, g=0.2, **at)["value"]
+        slope = limit_sims.ridge_slope(3, Stream.from_seed(2), N=N, T=T, g=0.2, **at)["value"]
         losses = [
             sims.ridge_loss(3, Stream.from_seed(2), N=N, T=T, g=0.2 * math.exp(x), sigma_w=1.0, sigma_eps=0.0, **at)
             for x in (1e-4, -1e-4)
@@ -290,14 +291,14 @@ SIMULATIONS = {
     "ridgeless": (sims.ridgeless_loss, {"N": 6, "T": 11, "M": 20, **BASE}),
     "past the end": (sims.ridgeless_loss_past_the_end, {"N": 8, "T": 11, "M": 5, **BASE}),
     "interpolating": (sims.interpolating_loss, {"N": 11, "T": 6, "M": 20, **BASE}),
-    "infinite data": (sims.infinite_data, {"N": 6, "mu": 3.0, "alpha": 1.0, "lam": 0.3, "sigma_w": 1.0}),
-    "infinite data at": (sims.infinite_data_at, {"N": 6, "M": 20, "alpha": 1.0, "lam": 0.3, "rows": 18}),
-    "collapsed": (sims.collapsed_infinite_data, {"N": 5, "rho": 1.0, "alpha": 1.5}),
-    "scaled": (sims.scaled_ridge, {"N": 6, "tau": 2.0, "M": 30, "alpha": 1.5, "h": 0.5, "rows": 4}),
-    "slope": (sims.ridge_slope, {"N": 6, "T": 9, "M": 20, "alpha": 1.0, "lam": 0.3, "g": 0.2, "sigma_u": 1.0}),
-    "shapes": (sims.two_shapes, {"product": 100, "theta": 0.8, "M": 30, "alpha": 1.0, "lam": 0.3, "g": 0.5}),
+    "infinite data": (limit_sims.infinite_data, {"N": 6, "mu": 3.0, "alpha": 1.0, "lam": 0.3, "sigma_w": 1.0}),
+    "infinite data at": (limit_sims.infinite_data_at, {"N": 6, "M": 20, "alpha": 1.0, "lam": 0.3, "rows": 18}),
+    "collapsed": (limit_sims.collapsed_infinite_data, {"N": 5, "rho": 1.0, "alpha": 1.5}),
+    "scaled": (limit_sims.scaled_ridge, {"N": 6, "tau": 2.0, "M": 30, "alpha": 1.5, "h": 0.5, "rows": 4}),
+    "slope": (limit_sims.ridge_slope, {"N": 6, "T": 9, "M": 20, "alpha": 1.0, "lam": 0.3, "g": 0.2, "sigma_u": 1.0}),
+    "shapes": (limit_sims.two_shapes, {"product": 100, "theta": 0.8, "M": 30, "alpha": 1.0, "lam": 0.3, "g": 0.5}),
     "spectrum": (sims.feature_spectrum, {"N": 6, "T": 9, "M": 20, "alpha": 1.0, "lam": 0.3, "sigma_u": 1.0}),
-    "root": (sims.kernel_ridge_parameter, {"N": 6, "M": 20, "alpha": 1.0, "lam": 0.3}),
+    "root": (limit_sims.kernel_ridge_parameter, {"N": 6, "M": 20, "alpha": 1.0, "lam": 0.3}),
 }
 
 

@@ -26,7 +26,7 @@ def infinite_data() -> Claim:
     """
     from theorylab.checks import Asymptotic
     from theorylab.derivations.scaling_laws import msr_random_feature_scaling as d
-    from theorylab.sims.scaling_laws.random_feature_ridge import infinite_data as simulated
+    from theorylab.sims.scaling_laws.random_feature_limits import infinite_data as simulated
 
     right = d.INFINITE_DATA_AT_RATIO
     return Claim(
@@ -63,7 +63,7 @@ def continuum_amplitude() -> Claim:
     from theorylab.checks import Asymptotic
     from theorylab.derivations.scaling_laws import msr_random_feature_limits as d
     from theorylab.derivations.scaling_laws import msr_random_feature_scaling as model
-    from theorylab.sims.scaling_laws.random_feature_ridge import collapsed_infinite_data
+    from theorylab.sims.scaling_laws.random_feature_limits import collapsed_infinite_data
 
     c, alpha = d.c, d.alpha
     return Claim(
@@ -99,7 +99,7 @@ def half_a_feature() -> Claim:
 
     from theorylab.checks import Expectation
     from theorylab.derivations.scaling_laws import msr_random_feature_limits as d
-    from theorylab.sims.scaling_laws.random_feature_ridge import kernel_ridge_parameter
+    from theorylab.sims.scaling_laws.random_feature_limits import kernel_ridge_parameter
 
     N = d.N
     return Claim(
@@ -130,7 +130,7 @@ def exponent() -> Claim:
     from theorylab.checks import Exponent
     from theorylab.derivations.scaling_laws import msr_random_feature_limits as d
     from theorylab.derivations.scaling_laws import msr_random_feature_scaling as model
-    from theorylab.sims.scaling_laws.random_feature_ridge import infinite_data_at
+    from theorylab.sims.scaling_laws.random_feature_limits import infinite_data_at
 
     alpha = d.alpha
     return Claim(
@@ -170,7 +170,7 @@ def exponent_at_the_best_ridge() -> Claim:
     from theorylab.checks import Exponent
     from theorylab.derivations.scaling_laws import msr_random_feature_limits as d
     from theorylab.derivations.scaling_laws import msr_random_feature_scaling as model
-    from theorylab.sims.scaling_laws.random_feature_ridge import scaled_ridge
+    from theorylab.sims.scaling_laws.random_feature_limits import scaled_ridge
 
     alpha = d.alpha
 
@@ -268,7 +268,7 @@ def best_ridge() -> Claim:
     from theorylab.checks import Boundary
     from theorylab.derivations.scaling_laws import msr_random_feature_limits as d
     from theorylab.derivations.scaling_laws import msr_random_feature_scaling as model
-    from theorylab.sims.scaling_laws.random_feature_ridge import ridge_slope
+    from theorylab.sims.scaling_laws.random_feature_limits import ridge_slope
 
     right = d.BEST_RIDGE
 
@@ -316,7 +316,7 @@ def equal_numbers_are_best() -> Claim:
     from theorylab.checks import Boundary
     from theorylab.derivations.scaling_laws import msr_random_feature_limits as d
     from theorylab.derivations.scaling_laws import msr_random_feature_scaling as model
-    from theorylab.sims.scaling_laws.random_feature_ridge import two_shapes
+    from theorylab.sims.scaling_laws.random_feature_limits import two_shapes
 
     return Claim(
         prediction=d.EQUAL_NUMBERS,
