@@ -1,0 +1,256 @@
+r"""Dual activations of any function, by quadrature, with an error that is measured.
+
+Well apart, pairs are summed in Hermite coefficients, $G = \sum_k h_k(a) h_k(b) \rho^k$ with
+$f(\sqrt a\, z) = \sum_k h_k(a) He_k(z)/\sqrt{k!}$: what is left out after K terms is at most
+$|\rho|^{K+1} \sqrt{t_a t_b}$, where $t_a = F_a - \sum_{k \le K} h_k(a)^2$ is known. Near coincidence (and opposition)
+the integral is taken over $u = \sqrt a\,(z \cos\eta + w \sin\eta)$, $v = \sqrt b\,(z \cos\eta - w \sin\eta)$, $\eta =
+\theta/2$, with the inner integral split where u or v meets a kink, and the outer one where two kinks cross:
+between these everything is smooth. There $E (f(u) - f(v))^2$ is integrated rather than subtracted, with
+$f(u) - f(v) = (u - v) \int_0^1 f'(v + t (u - v)) dt$ where no kink lies between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from theorylab.derivations.infinite_width.closed_duals import Dual, cosine
+from theorylab.derivations.infinite_width.gaussian_pairs import Pairs
+from theorylab.errors import DomainError
+
+# Half the range of a normal in one and two dimensions; the width of the coarsest panels; how often they may be halved.
+REACH, REACH_2D, WIDTH, HALVINGS = 16.0, 12.0, 0.5, 5
+ORDER = 16
+TERMS = 256
+# Correlations above which pairs are integrated as close ones unless the Hermite sum has converged.
+APART, TOLERANCE = 0.8, 1e-14
+POINTS, WEIGHTS = np.polynomial.legendre.leggauss(ORDER)
+SEGMENT, SEGMENT_WEIGHTS = np.polynomial.legendre.leggauss(8)
+SEGMENT, SEGMENT_WEIGHTS = (SEGMENT + 1) / 2, SEGMENT_WEIGHTS / 2
+# Differences up to which f(u) - f(v) is the integral of its slope.
+SMALL_STEP = 0.25
+
+
+class Quadrature(Dual):
+    """E f(u) f(v) for any f with a finite second moment.
+
+    Parameters
+    ----------
+    function
+        f, of a NumPy array.
+    slope
+        f', of a NumPy array; where f has a kink its value does not matter.
+    kinks
+        Where f or a derivative of it jumps.
+    name
+        How errors call f.
+    """
+
+    def __init__(
+        self,
+        function: Callable[[np.ndarray], np.ndarray],
+        slope: Callable[[np.ndarray], np.ndarray] | None,
+        kinks: Sequence[float] = (),
+        name: str = "the activation",
+    ) -> None:
+        self.function, self.slope, self.kinks, self.name = function, slope, sorted(kinks), name
+
+    def _square(self, a: np.ndarray) -> np.ndarray:
+        return self.norms(a)[0]
+
+    def _value(self, pairs: Pairs) -> np.ndarray:
+        return self.measured(pairs)[0].c
+
+    def _fall(self, pairs: Pairs) -> np.ndarray:
+        aligned = Pairs(pairs.a, pairs.b, pairs.mean, np.zeros_like(pairs.p), 2 * pairs.mean, pairs.e)
+        return self._value(aligned) - self._value(pairs)
+
+    def _pairs(self, pairs: Pairs) -> Pairs:
+        return self.measured(pairs)[0]
+
+    def norms(self, a: Any) -> tuple[np.ndarray, np.ndarray]:
+        """E f^2 at each variance, and its error.
+
+        Raises
+        ------
+        DomainError
+            When the integral does not converge.
+        """
+        a = np.asarray(a, dtype=float)
+        distinct, back = np.unique(a, return_inverse=True)
+        value, error, _ = self._coefficients(distinct, 0)
+        return value[back].reshape(a.shape), error[back].reshape(a.shape)
+
+    def measured(self, pairs: Pairs) -> tuple[Pairs, np.ndarray]:
+        """Covariances of f(u) and f(v), and the error of E f(u) f(v)."""
+        shape = np.shape(pairs.c)
+        flat = Pairs(*(np.asarray(v, dtype=float).reshape(-1) for v in pairs))
+        variances, back = np.unique(np.concatenate([flat.a, flat.b]), return_inverse=True)
+        norm, off, coefficients = self._coefficients(variances, TERMS)
+        ia, ib = back[: len(flat.a)], back[len(flat.a) :]
+        tail = np.maximum(norm - np.sum(coefficients**2, axis=0), 0.0)
+        fa, fb = norm[ia], norm[ib]
+        mean = np.sqrt(fa) * np.sqrt(fb)
+        rho = cosine(flat)
+        c, e = np.zeros_like(mean), fa - fb
+        for k in range(len(coefficients) - 1, -1, -1):
+            c *= rho
+            c += coefficients[k, ia] * coefficients[k, ib]
+        rest = np.abs(rho) ** len(coefficients) * np.sqrt(tail[ia] * tail[ib])
+        error = rest + np.sqrt(off[ia] * off[ib]) + 4e-16 * mean
+        p, q = mean - c, mean + c
+        coincide = (flat.p == 0) & (flat.e == 0)
+        c[coincide], p[coincide], q[coincide] = fa[coincide], 0.0, 2 * fa[coincide]
+        error[coincide] = off[ia][coincide] + 4e-16 * fa[coincide]
+        close = ~coincide & ((np.abs(rho) > APART) | (rest > TOLERANCE * mean))
+        for i in np.flatnonzero(close):
+            c[i], p[i], q[i], e[i], error[i] = self._close(Pairs(*(float(v[i]) for v in flat)), fa[i], fb[i])
+        out = Pairs(fa, fb, c, p, q, e)
+        return Pairs(*(v.reshape(shape) for v in out)), error.reshape(shape)
+
+    def _coefficients(self, variances: np.ndarray, terms: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """E f^2, its error, and Hermite coefficients [terms, variances], by halving panels until E f^2 settles."""
+        shared = all(k == 0.0 for k in self.kinks)
+        groups = [variances] if shared else [variances[i : i + 1] for i in range(len(variances))]
+        parts = [self._group(group, terms) for group in groups]
+        return (
+            np.concatenate([p[0] for p in parts]),
+            np.concatenate([p[1] for p in parts]),
+            np.concatenate([p[2] for p in parts], axis=1),
+        )
+
+    def _group(self, variances: np.ndarray, terms: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        scale = np.sqrt(variances)
+        cuts = [k / s for k in self.kinks for s in scale[:1] if s > 0]
+        last: np.ndarray | None = None
+        for halving in range(HALVINGS + 1):
+            z, w = panels(-REACH, REACH, WIDTH / 2**halving, cuts)
+            with np.errstate(all="ignore"):
+                f = self.function(np.multiply.outer(z, scale))
+                norm = (w * normal_density(z)) @ (f * f)
+            if not np.all(np.isfinite(norm)):
+                break
+            if last is not None:
+                change = np.abs(norm - last)
+                if np.all(change <= 1e-14 * np.abs(norm)):
+                    coefficients = hermite_functions(z, terms) @ (f * (w * normal_density(z))[:, None])
+                    edge = np.max((f * f * normal_density(z)[:, None])[[0, -1]], axis=0)
+                    if np.all(edge <= 1e-14 * norm):
+                        return norm, change + edge, coefficients
+                    break
+            last = norm
+        raise DomainError(
+            f"{self.name} has no finite second moment under a Gaussian of variance {np.max(variances):g}, or none that "
+            "quadrature can settle to 1e-14: use an activation that grows more slowly and has no poles"
+        )
+
+    def _close(self, pair: Pairs, fa: float, fb: float) -> tuple[float, float, float, float, float]:
+        """Covariance, distances, gap of the squares and error of one pair, refined until two resolutions agree."""
+        mean = np.sqrt(fa * fb)
+        last: tuple[float, float, float, float] | None = None
+        for width in (2.0, 1.4, 0.7, 0.35):
+            e = self._square_gap(pair, width)
+            roots = e / (np.sqrt(fa) + np.sqrt(fb))
+            if (pair.c >= 0 or self.parity == "odd") and self.slope is not None:
+                folded = pair if pair.c >= 0 else pair._replace(c=-pair.c, p=pair.q, q=pair.p)
+                near = 0.5 * (self._moment(folded, width, squared=True) - roots**2)
+                far = 2 * mean - near
+                new = (mean - near, near, far, e) if pair.c >= 0 else (near - mean, far, near, e)
+            else:
+                c = self._moment(pair, width, squared=False)
+                new = (c, mean - c, mean + c, e)
+            change = np.inf if last is None else abs(new[0] - last[0])
+            last = new
+            if change <= TOLERANCE * mean:
+                break
+        return (*new, change + 4e-16 * mean)
+
+    def _square_gap(self, pair: Pairs, width: float) -> float:
+        """E f(u)^2 - E f(v)^2 by differences of f."""
+        if pair.e == 0:
+            return 0.0
+        s, t = np.sqrt(pair.a), np.sqrt(pair.b)
+        cuts = [k / x for k in self.kinks for x in (s, t) if x > 0]
+        z, w = panels(-REACH, REACH, width / 4, cuts)
+        u, v = s * z, t * z
+        step = float(pair.root_gap) * z
+        change = self._difference(u, v, step)
+        return float(np.sum(w * normal_density(z) * change * (self.function(u) + self.function(v))))
+
+    def _difference(self, u: np.ndarray, v: np.ndarray, step: np.ndarray) -> np.ndarray:
+        """f(u) - f(v), given u - v to its own digits."""
+        out = self.function(u) - self.function(v)
+        if self.slope is None:
+            return out
+        smooth = np.abs(step) < SMALL_STEP
+        for k in self.kinks:
+            smooth &= (u - k) * (v - k) > 0
+        chosen = np.flatnonzero(smooth)
+        flat_v, flat_step = v.reshape(-1)[chosen], step.reshape(-1)[chosen]
+        inside = np.zeros(len(chosen))
+        for x, w in zip(SEGMENT, SEGMENT_WEIGHTS):
+            inside += w * self.slope(flat_v + x * flat_step)
+        out.reshape(-1)[chosen] = flat_step * inside
+        return out
+
+    def _moment(self, pair: Pairs, width: float, squared: bool) -> float:
+        """E (f(u) - f(v))^2, or E f(u) f(v), over the rotated pair, split at kinks and where they cross."""
+        s, t = np.sqrt(pair.a), np.sqrt(pair.b)
+        # Rotate by the smaller half-angle: obtuse pairs are those of u and -v.
+        sign = 1.0 if pair.p <= pair.q else -1.0
+        total = pair.p + pair.q
+        sine, cos = (np.sqrt(x / total) for x in (min(pair.p, pair.q), max(pair.p, pair.q)))
+        first, second = [k / s for k in self.kinks], [sign * k / t for k in self.kinks]
+        cuts = [(j - k) / (2 * sine) for j in first for k in second] if sine > 0 else []
+        outer, weight = panels(-REACH_2D, REACH_2D, width, cuts)
+        lines = [(k, -sine) for k in first] + [(k, sine) for k in second]
+        z, w = inner_panels(outer, REACH_2D, width, lines, cos)
+        x = outer[:, None]
+        u, v = s * (z * cos + x * sine), sign * t * (z * cos - x * sine)
+        if squared:
+            step = float(pair.root_gap) * z * cos + (s + t) * sine * x
+            inside = self._difference(u, v, step) ** 2
+        else:
+            inside = self.function(u) * self.function(v)
+        return float(np.sum(weight * normal_density(outer) * np.sum(w * normal_density(z) * inside, axis=1)))
+
+
+def normal_density(z: np.ndarray) -> np.ndarray:
+    """Standard normal density."""
+    return np.asarray(np.exp(-z * z / 2) / np.sqrt(2 * np.pi))
+
+
+def panels(low: float, high: float, width: float, cuts: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes and weights of Gauss-Legendre on panels no wider than `width`, with ends at the cuts."""
+    ends = [low, *sorted({x for x in cuts if low < x < high}), high]
+    edges = np.concatenate(
+        [np.linspace(x, y, max(1, int(np.ceil((y - x) / width - 1e-9))) + 1)[:-1] for x, y in pairwise(ends)]
+        + [np.array([high])]
+    )
+    half, middle = np.diff(edges) / 2, (edges[1:] + edges[:-1]) / 2
+    return (middle[:, None] + half[:, None] * POINTS).reshape(-1), (half[:, None] * WEIGHTS).reshape(-1)
+
+
+def inner_panels(
+    outer: np.ndarray, reach: float, width: float, lines: Sequence[tuple[float, float]], scale: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes and weights [outer, inner] on panels that also end on the lines z = (offset + slope w)/scale."""
+    grid = np.linspace(-reach, reach, int(np.ceil(2 * reach / width)) + 1)
+    edges = np.broadcast_to(grid, (len(outer), len(grid)))
+    if lines and scale > 0:
+        moving = np.stack([np.clip((o + k * outer) / scale, -reach, reach) for o, k in lines], axis=1)
+        edges = np.sort(np.concatenate([edges, moving], axis=1), axis=1)
+    half, middle = np.diff(edges, axis=1) / 2, (edges[:, 1:] + edges[:, :-1]) / 2
+    shape = (len(outer), -1)
+    return (middle[..., None] + half[..., None] * POINTS).reshape(shape), (half[..., None] * WEIGHTS).reshape(shape)
+
+
+def hermite_functions(z: np.ndarray, terms: int) -> np.ndarray:
+    """He_k(z)/sqrt(k!), k < terms, as rows."""
+    out = np.empty((terms, len(z)))
+    for k in range(terms):
+        out[k] = 1.0 if k == 0 else (z * out[k - 1] - (np.sqrt(k - 1) * out[k - 2] if k > 1 else 0.0)) / np.sqrt(k)
+    return out

@@ -1,0 +1,232 @@
+r"""Kernels of wide networks from layer to layer: at initialisation (NNGP) and of training (NTK).
+
+For a network of L weight layers with Var W = C_W/n and Var b = C_b,
+$K^{(1)} = C_b + C_W\, x \cdot x'/n_0$ and $K^{(l+1)} = C_b + C_W E\phi(u)\phi(v)$ over (u, v) of covariance $K^{(l)}$;
+with learning rates $\lambda_W/n$ of the weights and $\lambda_b$ of the biases, $\Theta^{(1)} = \lambda_b + \lambda_W\,
+x \cdot x'/n_0$ and $\Theta^{(l+1)} = \lambda_b + \lambda_W E\phi\phi + C_W E[\phi'\phi']\,\Theta^{(l)}$. The NTK
+parametrisation at unit learning rate is $\lambda_W = C_W$, $\lambda_b = C_b$.
+
+What is carried is not the covariance but also its distances from coincidence and opposition (`Pairs`), so that nearby
+inputs keep their digits through any depth.
+Source: Lee et al., arXiv:1711.00165v3, eqs. (4)-(6); Jacot et al., arXiv:1806.07572v4, Theorem 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import numpy as np
+import sympy as sp
+
+from theorylab.derivations.infinite_width.activations import Activation, activation
+from theorylab.derivations.infinite_width.gaussian_pairs import Pairs, inputs
+from theorylab.errors import DomainError
+
+# Part of sqrt(ab) below which 1 - |cosine| is summed afresh from the inputs.
+CLOSE = 0.05
+# Pairs worked on at a time, by one of THREADS threads.
+PAIRS, THREADS = 1 << 15, 2
+
+
+class Gram(NamedTuple):
+    """Kernels between two sets of inputs: float[m, m']; Theta is None where it was not asked for."""
+
+    K: np.ndarray
+    Theta: np.ndarray | None
+
+
+class Layer(NamedTuple):
+    """Scales of one weight layer: C_W, C_b, lambda_W, lambda_b."""
+
+    weights: float
+    biases: float
+    weight_rate: float
+    bias_rate: float
+
+
+class State(NamedTuple):
+    """A layer's covariances, and the tangent kernel: of u, of v, of both, and T(x,x) + T(x',x') - 2 T(x,x')."""
+
+    pairs: Pairs
+    first: np.ndarray
+    second: np.ndarray
+    both: np.ndarray
+    distance: np.ndarray
+    gap: np.ndarray
+
+
+def layers(depth: int, weight_variance: Any, bias_variance: Any, weight_rate: Any, bias_rate: Any) -> list[Layer]:
+    """Scales layer by layer; each is a number, or a sequence with one for each of the `depth` weight layers.
+
+    Raises
+    ------
+    DomainError
+        When the depth is not a positive integer, a scale is negative, or a sequence has another length.
+    """
+    if int(depth) != depth or depth < 1:
+        raise DomainError(f"depth = {depth} is outside its domain integers >= 1 (number of weight layers)")
+    scales = {"weight_variance": weight_variance, "bias_variance": bias_variance}
+    scales["weight_rate"] = weight_variance if weight_rate is None else weight_rate
+    scales["bias_rate"] = bias_variance if bias_rate is None else bias_rate
+    columns = []
+    for name, value in scales.items():
+        array = np.asarray(value, dtype=float)
+        if array.ndim and array.shape != (depth,):
+            raise DomainError(f"{name} has {array.size} values for {depth} weight layers: give one, or one for each")
+        if not np.all(np.isfinite(array)) or np.any(array < 0):
+            raise DomainError(f"{name} = {value} is outside its domain [0, inf)")
+        columns.append(np.broadcast_to(array, (depth,)))
+    return [Layer(*(float(v) for v in row)) for row in zip(*columns)]
+
+
+def propagate(act: Activation, pairs: Pairs, scales: Sequence[Layer], tangent: bool = True) -> State:
+    """Through all layers, from the inner products of the inputs divided by their dimension."""
+    first = scales[0]
+    state = State(
+        pairs.affine(first.biases, first.weights),
+        first.bias_rate + first.weight_rate * pairs.a,
+        first.bias_rate + first.weight_rate * pairs.b,
+        first.bias_rate + first.weight_rate * pairs.c,
+        first.weight_rate * pairs.distance,
+        first.weight_rate * pairs.e,
+    )
+    for scale in scales[1:]:
+        f = act.kernel(state.pairs)
+        new = f.affine(scale.biases, scale.weights)
+        if not tangent:
+            state = state._replace(pairs=new)
+            continue
+        d = act.slope_kernel(state.pairs)
+        away = np.sqrt(d.a) * d.root_gap, -np.sqrt(d.b) * d.root_gap
+        distance = d.c * state.distance + (d.p + away[0]) * state.first + (d.p + away[1]) * state.second
+        state = State(
+            new,
+            scale.bias_rate + scale.weight_rate * f.a + scale.weights * d.a * state.first,
+            scale.bias_rate + scale.weight_rate * f.b + scale.weights * d.b * state.second,
+            scale.bias_rate + scale.weight_rate * f.c + scale.weights * d.c * state.both,
+            scale.weight_rate * f.distance + scale.weights * distance,
+            scale.weight_rate * f.e + scale.weights * (d.b * state.gap + d.e * state.first),
+        )
+    return state
+
+
+def gram(
+    act: Activation | sp.Expr | str,
+    x: Any,
+    y: Any = None,
+    *,
+    depth: int,
+    weight_variance: Any = 1.0,
+    bias_variance: Any = 0.0,
+    weight_rate: Any = None,
+    bias_rate: Any = None,
+    tangent: bool = True,
+) -> Gram:
+    """Kernels of an infinitely wide network of `depth` weight layers.
+
+    Parameters
+    ----------
+    act
+        Activation, or what `activation` makes one of.
+    x : float[m, n_0]
+        Inputs.
+    y : float[m', n_0]
+        Other inputs; x itself when None.
+    depth
+        Weight layers L: L - 1 hidden layers.
+    weight_variance, bias_variance
+        C_W and C_b, one number, or one for each layer (a layer without biases has C_b = 0).
+    weight_rate, bias_rate
+        lambda_W and lambda_b; C_W and C_b by default, the NTK parametrisation at unit learning rate.
+    tangent
+        Whether Theta is wanted.
+
+    Returns
+    -------
+    Gram
+        `K` and `Theta`, float[m, m'].
+
+    Raises
+    ------
+    DomainError
+        For inputs or scales that are not finite, or an input of norm zero where the activation needs an angle.
+    """
+    K, Theta = _matrices(
+        act, x, y, layers(depth, weight_variance, bias_variance, weight_rate, bias_rate), tangent, False
+    )
+    return Gram(K, Theta)
+
+
+def differences(
+    act: Activation | sp.Expr | str,
+    x: Any,
+    y: Any = None,
+    *,
+    depth: int,
+    weight_variance: Any = 1.0,
+    bias_variance: Any = 0.0,
+    weight_rate: Any = None,
+    bias_rate: Any = None,
+    tangent: bool = True,
+) -> Gram:
+    """K(x, x) - K(x, x') and the same of Theta, to all digits however close the inputs; as `gram` otherwise."""
+    K, Theta = _matrices(
+        act, x, y, layers(depth, weight_variance, bias_variance, weight_rate, bias_rate), tangent, True
+    )
+    return Gram(K, Theta)
+
+
+def _matrices(
+    act: Any, x: Any, y: Any, scales: Sequence[Layer], tangent: bool, apart: bool
+) -> tuple[np.ndarray, np.ndarray | None]:
+    act = activation(act)
+    x = _points(x, "x")
+    other = x if y is None else _points(y, "y")
+    if x.shape[1] != other.shape[1]:
+        raise DomainError(f"x has {x.shape[1]} coordinates and y {other.shape[1]}: inputs have the same dimension")
+    K = np.empty((len(x), len(other)))
+    Theta = np.empty_like(K) if tangent else None
+    act.kernel, tangent and act.slope_kernel  # noqa: B018 - made once, before there are threads
+
+    def work(rows: slice) -> None:
+        state = propagate(act, covariances(x[rows], other), scales, tangent)
+        if apart:
+            K[rows] = (state.pairs.distance + state.pairs.e) / 2
+        else:
+            K[rows] = state.pairs.c
+        if Theta is not None:
+            Theta[rows] = (state.distance + state.gap) / 2 if apart else state.both
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        list(pool.map(work, _slices(len(x), max(1, PAIRS // len(other)))))
+    return K, Theta
+
+
+def covariances(x: np.ndarray, y: np.ndarray) -> Pairs:
+    """x.y/n_0 of all pairs, as float[m, m'] each: by one product, and afresh where two inputs nearly coincide."""
+    n = x.shape[1]
+    c = x @ y.T
+    a, b = (np.broadcast_to(v, c.shape) for v in (np.sum(x * x, 1)[:, None], np.sum(y * y, 1)[None, :]))
+    mean = np.sqrt(a) * np.sqrt(b)
+    pairs = Pairs(a.copy(), b.copy(), c, mean - c, mean + c, a - b)
+    rows, columns = np.nonzero(np.abs(c) >= (1 - CLOSE) * mean)
+    for part in _slices(len(rows), max(1, PAIRS // n)):
+        fresh = inputs(x[rows[part]], y[columns[part]])
+        for old, new in zip(pairs, fresh):
+            old[rows[part], columns[part]] = new
+    return Pairs(*(v / n for v in pairs))
+
+
+def _points(x: Any, name: str) -> np.ndarray:
+    array = np.asarray(x, dtype=float)
+    if array.ndim != 2 or not array.size:
+        raise DomainError(f"{name} has shape {array.shape}; inputs are rows of a matrix [inputs, coordinates]")
+    if not np.all(np.isfinite(array)):
+        raise DomainError(f"{name} has values that are not finite")
+    return array
+
+
+def _slices(count: int, size: int) -> Iterator[slice]:
+    return (slice(i, min(i + size, count)) for i in range(0, count, size))
