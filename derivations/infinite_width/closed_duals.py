@@ -21,14 +21,16 @@ from theorylab.errors import DomainError
 
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(10)
 NODES, WEIGHTS = (NODES + 1) / 2, WEIGHTS / 2
-# Relative difference of standard deviations up to which the radial part is integrated rather than subtracted.
-NEAR = 0.2
 
 
 class Dual(ABC):
     """E f(u) f(v) of one function f."""
 
     parity: Literal["odd", "even", None] = None
+    # Relative difference of standard deviations up to which the radial part is integrated rather than subtracted.
+    near = 0.2
+    # Variance up to which `plain` keeps its digits; none where f has a kink.
+    plain_limit = 0.0
 
     def square(self, a: Any) -> np.ndarray:
         """E f(u)^2 at variance a."""
@@ -37,6 +39,10 @@ class Dual(ABC):
     def value(self, pairs: Pairs) -> np.ndarray:
         """E f(u) f(v)."""
         return self._value(pairs)
+
+    def plain(self, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
+        """E f(u) f(v) from rounded covariances, for a smooth f and variances up to `plain_limit`: soon computed."""
+        raise NotImplementedError
 
     @abstractmethod
     def _square(self, a: np.ndarray) -> np.ndarray:
@@ -81,7 +87,7 @@ class Dual(ABC):
         if not np.any(pairs.e) or self._tilt(np.ones(1), np.ones(1)) is None:
             return 0.0
         s, t, gap = np.sqrt(pairs.a), np.sqrt(pairs.b), pairs.root_gap
-        near = np.abs(gap) < NEAR * np.maximum(s, t)
+        near = np.abs(gap) < self.near * np.maximum(s, t)
         aligned = Pairs(pairs.a, pairs.b, pairs.mean, np.zeros_like(s), 2 * pairs.mean, pairs.e)
         plain = np.sqrt(fa) * np.sqrt(fb) - self._value(aligned)
         inside = np.zeros_like(s)
@@ -96,7 +102,11 @@ class Scaled(Dual):
     """The dual of factor * f."""
 
     def __init__(self, dual: Dual, factor: float) -> None:
-        self.dual, self.factor, self.parity = dual, factor, dual.parity
+        self.dual, self.factor, self.parity, self.plain_limit = dual, factor, dual.parity, dual.plain_limit
+
+    def plain(self, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
+        """E f(u) f(v) from rounded covariances."""
+        return self.factor**2 * self.dual.plain(a, b, c)
 
     def _square(self, a: np.ndarray) -> np.ndarray:
         return self.factor**2 * self.dual._square(a)
@@ -157,7 +167,10 @@ class Leaky(Dual):
         return self.alpha * pairs.c + self._rectified(pairs)[0]
 
     def _fall(self, pairs: Pairs) -> np.ndarray:
-        return self.alpha * pairs.p + self._rectified(pairs)[1]
+        value, lost = self._rectified(pairs)
+        # Obtuse pairs by what is left of q: where alpha < 0 the terms in p would cancel.
+        obtuse = (1 + self.alpha) ** 2 / 2 * pairs.mean - self.alpha * pairs.q - value
+        return np.where(pairs.p <= pairs.q, self.alpha * pairs.p + lost, obtuse)
 
     def _square_gap(self, pairs: Pairs) -> np.ndarray:
         return (1 + self.alpha**2) / 2 * pairs.e
@@ -188,11 +201,23 @@ class LeakySlope(Dual):
     def _square_gap(self, pairs: Pairs) -> np.ndarray:
         return np.zeros_like(pairs.a)
 
+    def _pairs(self, pairs: Pairs) -> Pairs:
+        out = super()._pairs(pairs)
+        value = arc_cosine(0, pairs.p, pairs.q)[0]
+        return out._replace(q=(1 + self.alpha) ** 2 / 2 + (1 - self.alpha) ** 2 / (2 * pi) * value)
+
 
 class Erf(Dual):
     """f(z) = erf(z)."""
 
     parity = "odd"
+
+    plain_limit = 20.0
+
+    def plain(self, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
+        """E f(u) f(v) from rounded covariances."""
+        sine = c * (np.sqrt(2 / (1 + 2 * a)) * np.sqrt(2 / (1 + 2 * b)))
+        return 2 / pi * np.arcsin(sine, out=sine)
 
     def _square(self, a: np.ndarray) -> np.ndarray:
         return 2 / pi * np.arctan2(2 * a, np.sqrt(1 + 4 * a))
@@ -228,6 +253,14 @@ class Bump(Dual):
 
     parity = "even"
 
+    plain_limit = 20.0
+
+    def plain(self, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
+        """E f(u) f(v) from rounded covariances."""
+        root = np.multiply(1 + 2 * a, 1 + 2 * b)
+        root -= 4 * c * c
+        return 1 / np.sqrt(root, out=root)
+
     def _square(self, a: np.ndarray) -> np.ndarray:
         return 1 / np.sqrt(1 + 4 * a)
 
@@ -252,6 +285,14 @@ class BumpSlope(Dual):
 
     parity = "odd"
 
+    plain_limit = 20.0
+
+    def plain(self, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
+        """E f(u) f(v) from rounded covariances."""
+        below = np.multiply(1 + 2 * a, 1 + 2 * b)
+        below -= 4 * c * c
+        return 4 * c / (below * np.sqrt(below))
+
     def _square(self, a: np.ndarray) -> np.ndarray:
         return 4 * a * (1 + 4 * a) ** -1.5
 
@@ -264,6 +305,12 @@ class BumpSlope(Dual):
         # sqrt(ab)/x - c/y with y - x = extra (3 total^2 + 3 total extra + extra^2)/(x + y).
         return 4 * (pairs.p / x + pairs.c * extra * (3 * total * (total + extra) + extra**2) / ((x + y) * x * y))
 
+    def _square_gap(self, pairs: Pairs) -> np.ndarray:
+        a, b = pairs.a, pairs.b
+        x, y = (1 + 4 * a) ** 1.5, (1 + 4 * b) ** 1.5
+        side = np.where(a + b > 0, a * y + b * x, 1.0)
+        return 4 * pairs.e * (a + b + 12 * a * b - 64 * (a * b) ** 2) / (x * y * side)
+
     def _tilt(self, s: np.ndarray, t: np.ndarray) -> np.ndarray:
         # f' = (4 z^2 - 2) exp(-z^2): moments 2, 4, 6 of a normal of variance 1/k.
         k, s2, t2 = 1 + 2 * (s * s + t * t), s * s, t * t
@@ -274,6 +321,18 @@ class Sine(Dual):
     """f(z) = sin(z)."""
 
     parity = "odd"
+
+    plain_limit = 300.0
+
+    def plain(self, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
+        """E f(u) f(v) from rounded covariances."""
+        wave = np.exp(c)
+        wave -= np.exp(-c)
+        wave *= np.exp(-a / 2) * (np.exp(-b / 2) / 2)
+        # Where c is small the difference has lost digits.
+        small = np.abs(c) < 0.25
+        wave[small] = (np.exp(-(a + b) / 2) * np.sinh(np.where(small, c, 0.0)))[small] if small.any() else 0.0
+        return wave
 
     def _square(self, a: np.ndarray) -> np.ndarray:
         return -np.expm1(-2 * a) / 2
@@ -300,6 +359,15 @@ class Cosine(Dual):
 
     parity = "even"
 
+    plain_limit = 300.0
+
+    def plain(self, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
+        """E f(u) f(v) from rounded covariances."""
+        wave = np.exp(c)
+        wave += np.exp(-c)
+        wave *= np.exp(-a / 2) * (np.exp(-b / 2) / 2)
+        return wave
+
     def _square(self, a: np.ndarray) -> np.ndarray:
         return (1 + np.exp(-2 * a)) / 2
 
@@ -319,6 +387,12 @@ class Cosine(Dual):
 
 class Exponential(Dual):
     """f(z) = exp(z)."""
+
+    plain_limit = 100.0
+
+    def plain(self, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
+        """E f(u) f(v) from rounded covariances."""
+        return np.exp(a / 2) * np.exp(b / 2) * np.exp(c)
 
     def _square(self, a: np.ndarray) -> np.ndarray:
         return np.exp(2 * a)
@@ -344,6 +418,20 @@ class Polynomial(Dual):
         powers = [m for m, w in enumerate(self.weights) if w]
         self.parity = "odd" if all(m % 2 for m in powers) else "even" if not any(m % 2 for m in powers) else None
         self.homogeneous = len(powers) <= 1
+        # The nodes integrate products of slopes of this degree exactly.
+        self.near = 2.0 if len(self.weights) <= 2 * len(NODES) else Dual.near
+
+    plain_limit = np.inf
+
+    def plain(self, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
+        """E f(u) f(v) from rounded covariances."""
+        mean = np.sqrt(a) * np.sqrt(b)
+        rho = np.divide(c, mean, out=np.zeros_like(c), where=mean > 0)
+        out = np.zeros_like(c)
+        for x, y in zip(self.hermite(np.sqrt(a))[::-1], self.hermite(np.sqrt(b))[::-1]):
+            out *= rho
+            out += x * y
+        return out
 
     def hermite(self, s: np.ndarray) -> list[np.ndarray]:
         """Coefficients of f(s z) in normalised Hermite polynomials."""

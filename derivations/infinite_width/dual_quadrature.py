@@ -24,9 +24,12 @@ from theorylab.errors import DomainError
 # Half the range of a normal in one and two dimensions; the width of the coarsest panels; how often they may be halved.
 REACH, REACH_2D, WIDTH, HALVINGS = 16.0, 12.0, 0.5, 5
 ORDER = 16
-TERMS = 256
+# Number of different variances from which on their coefficients are interpolated.
+INTERPOLATED = 48
+# Hermite coefficients that a sum over few pairs has, and the most that tables for many have.
+TERMS, MOST_TERMS = 256, 1024
 # Correlations above which pairs are integrated as close ones unless the Hermite sum has converged.
-APART, TOLERANCE = 0.8, 1e-14
+APART, TOLERANCE = 0.95, 1e-14
 POINTS, WEIGHTS = np.polynomial.legendre.leggauss(ORDER)
 SEGMENT, SEGMENT_WEIGHTS = np.polynomial.legendre.leggauss(8)
 SEGMENT, SEGMENT_WEIGHTS = (SEGMENT + 1) / 2, SEGMENT_WEIGHTS / 2
@@ -111,16 +114,72 @@ class Quadrature(Dual):
         out = Pairs(fa, fb, c, p, q, e)
         return Pairs(*(v.reshape(shape) for v in out)), error.reshape(shape)
 
+    def converges(self, largest: float) -> bool:
+        """Whether the Hermite sum has converged for every correlation, at variances up to `largest`."""
+        return self._enough(np.array([largest])) is not None
+
+    def _enough(self, variance: np.ndarray) -> int | None:
+        """How many Hermite coefficients have all the weight of f there; None when MOST_TERMS do not."""
+        terms = TERMS // 2
+        while terms <= MOST_TERMS:
+            norm, _, coefficients = self._coefficients(variance, terms)
+            if norm[0] - np.sum(coefficients**2) <= 10 * TOLERANCE * norm[0]:
+                return terms
+            terms *= 2
+        return None
+
+    def scaled_table(self, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Hermite coefficients at variances a and b, [a, k] and [k, b], as many as have any weight."""
+        distinct, back = np.unique(np.concatenate([a, b]), return_inverse=True)
+        norm, _, coefficients = self._coefficients(distinct, self._enough(distinct[-1:]) or MOST_TERMS)
+        rest = np.cumsum(coefficients[::-1] ** 2, axis=0)[::-1]
+        terms = 1 + int(np.max(np.flatnonzero(np.any(rest > 1e-17 * norm, axis=1)), initial=0))
+        both = coefficients[:terms, back]
+        return np.ascontiguousarray(both[:, : len(a)].T), np.ascontiguousarray(both[:, len(a) :])
+
     def _coefficients(self, variances: np.ndarray, terms: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """E f^2, its error, and Hermite coefficients [terms, variances], by halving panels until E f^2 settles."""
+        """E f^2, its error, and Hermite coefficients [terms, variances]; variances distinct and ascending."""
+        if len(variances) > INTERPOLATED and variances[0] > 0:
+            found = self._interpolated(variances, terms)
+            if found is not None:
+                return found
+        return self._direct(variances, terms)
+
+    def _direct(self, variances: np.ndarray, terms: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         shared = all(k == 0.0 for k in self.kinks)
-        groups = [variances] if shared else [variances[i : i + 1] for i in range(len(variances))]
-        parts = [self._group(group, terms) for group in groups]
+        size = 64 if shared else 1
+        parts = [self._group(variances[i : i + size], terms) for i in range(0, len(variances), size)]
         return (
             np.concatenate([p[0] for p in parts]),
             np.concatenate([p[1] for p in parts]),
             np.concatenate([p[2] for p in parts], axis=1),
         )
+
+    def _interpolated(self, variances: np.ndarray, terms: int) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+        """All of these are analytic in log a > -infinity: a polynomial through Chebyshev points, checked at others."""
+        low, high = np.log(variances[0]), np.log(variances[-1])
+        checks = np.linspace(low, high, 7)[1:-1] + 0.013 * (high - low)
+        referees = self._direct(np.exp(checks), terms)
+        for count in (16, 32, 64):
+            nodes = np.cos(np.pi * (np.arange(count) + 0.5) / count)
+            signs = np.sin(np.pi * (np.arange(count) + 0.5) / count) * (-1.0) ** np.arange(count)
+            norm, off, coefficients = self._direct(np.exp(low + (high - low) * (nodes[::-1] + 1) / 2), terms)
+            values = np.vstack([norm, coefficients])[:, ::-1]
+
+            def at(
+                points: np.ndarray, values: np.ndarray = values, nodes: Any = nodes, signs: Any = signs
+            ) -> np.ndarray:
+                gaps = (2 * (points - low) / (high - low) - 1)[:, None] - nodes
+                weights = signs / np.where(gaps == 0.0, 1e-300, gaps)
+                return np.asarray(values @ (weights / weights.sum(1, keepdims=True)).T)
+
+            found = at(checks)
+            wrong = np.max(np.abs(found - np.vstack([referees[0], referees[2]])), axis=0)
+            scale = np.minimum(referees[0], np.sqrt(referees[0]))
+            if np.all(wrong <= 5 * TOLERANCE * scale):
+                out = at(np.log(variances))
+                return out[0], np.full(len(variances), np.max(off) + np.max(wrong)), out[1:]
+        return None
 
     def _group(self, variances: np.ndarray, terms: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         scale = np.sqrt(variances)

@@ -71,6 +71,11 @@ class Pairs(NamedTuple):
         """E (u - v)^2."""
         return np.asarray(2 * self.p + self.root_gap**2)
 
+    @property
+    def reach(self) -> np.ndarray:
+        """E (u + v)^2."""
+        return np.asarray(2 * self.q + self.root_gap**2)
+
     def affine(self, offset: float, factor: float) -> Pairs:
         """Covariances offset + factor * (a, b, c): a layer's biases and weights."""
         if offset == 0.0:
@@ -96,8 +101,9 @@ def inputs(x: np.ndarray, y: np.ndarray) -> Pairs:
     x, y = np.broadcast_arrays(x, y)
     a, b, c = np.sum(x * x, -1), np.sum(y * y, -1), np.sum(x * y, -1)
     sign = np.where(c < 0, -1.0, 1.0)
-    d = x - sign[..., None] * y
-    e = np.sum((x - y) * (x + y), -1)
+    d = sign[..., None] * y - x
+    # |y|^2 - |x|^2 = (y - x).(2 x + (y - x)): the step may be all but orthogonal to x.
+    e = -(2 * dot(x, d) + np.sum(d * d, -1))
     # |x|^2 |y|^2 - (x.y)^2 = |x|^2 |d - (x.d / x.x) x|^2: what is left of d across x is small only when it should be.
     along = np.divide(np.sum(x * d, -1), a, out=np.zeros_like(a), where=a > 0)
     across = d - along[..., None] * x
@@ -106,3 +112,24 @@ def inputs(x: np.ndarray, y: np.ndarray) -> Pairs:
     smaller = np.divide(determinant, larger, out=np.zeros_like(larger), where=larger > 0)
     up = c >= 0
     return Pairs(a, b, c, np.where(up, smaller, larger), np.where(up, larger, smaller), e)
+
+
+def dot(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Inner products along the last axis as in twice the working precision (Ogita, Rump and Oishi, 2005, Dot2)."""
+    total = np.zeros(x.shape[:-1])
+    rest = np.zeros_like(total)
+    for i in range(x.shape[-1]):
+        product = x[..., i] * y[..., i]
+        (xh, xl), (yh, yl) = _halves(x[..., i]), _halves(y[..., i])
+        new = total + product
+        back = new - total
+        rest += (total - (new - back)) + (product - back) + (xl * yl - (((product - xh * yh) - xl * yh) - xh * yl))
+        total = new
+    return total + rest
+
+
+def _halves(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """x as a sum of two numbers of half the digits (Veltkamp)."""
+    big = 134217729.0 * x
+    high = big - (big - x)
+    return high, x - high

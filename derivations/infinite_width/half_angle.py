@@ -26,7 +26,7 @@ import sympy as sp
 from scipy import special
 
 # Degree at which the Chebyshev series on [0, 1/2] is exact in double precision: the nearest singularity is at y = 1.
-DEGREE = 23
+DEGREE = 21
 
 
 def series_factor(power: float) -> float:

@@ -13,21 +13,20 @@ Source: Lee et al., arXiv:1711.00165v3, eqs. (4)-(6); Jacot et al., arXiv:1806.0
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import sympy as sp
 
+from theorylab.derivations.infinite_width import gram_values
 from theorylab.derivations.infinite_width.activations import Activation, activation
 from theorylab.derivations.infinite_width.gaussian_pairs import Pairs, inputs
+from theorylab.derivations.infinite_width.gram_values import PAIRS, parallel, slices
 from theorylab.errors import DomainError
 
-# Part of sqrt(ab) below which 1 - |cosine| is summed afresh from the inputs.
-CLOSE = 0.05
-# Pairs worked on at a time, by one of THREADS threads.
-PAIRS, THREADS = 1 << 15, 2
+# 1 - |cosine| below which it is summed afresh from the inputs.
+CLOSE = 0.02
 
 
 class Gram(NamedTuple):
@@ -47,13 +46,17 @@ class Layer(NamedTuple):
 
 
 class State(NamedTuple):
-    """A layer's covariances, and the tangent kernel: of u, of v, of both, and T(x,x) + T(x',x') - 2 T(x,x')."""
+    """A layer's covariances, and its tangent kernel T: T(x, x), T(x', x'), T(x, x'), and what these leave of another.
+
+    `distance` is T(x, x) + T(x', x') - 2 T(x, x'), `total` the same with + 2, `gap` T(x, x) - T(x', x').
+    """
 
     pairs: Pairs
     first: np.ndarray
     second: np.ndarray
     both: np.ndarray
     distance: np.ndarray
+    total: np.ndarray
     gap: np.ndarray
 
 
@@ -90,6 +93,7 @@ def propagate(act: Activation, pairs: Pairs, scales: Sequence[Layer], tangent: b
         first.bias_rate + first.weight_rate * pairs.b,
         first.bias_rate + first.weight_rate * pairs.c,
         first.weight_rate * pairs.distance,
+        4 * first.bias_rate + first.weight_rate * pairs.reach,
         first.weight_rate * pairs.e,
     )
     for scale in scales[1:]:
@@ -99,17 +103,34 @@ def propagate(act: Activation, pairs: Pairs, scales: Sequence[Layer], tangent: b
             state = state._replace(pairs=new)
             continue
         d = act.slope_kernel(state.pairs)
-        away = np.sqrt(d.a) * d.root_gap, -np.sqrt(d.b) * d.root_gap
-        distance = d.c * state.distance + (d.p + away[0]) * state.first + (d.p + away[1]) * state.second
+        apart, together = _products(d, state)
         state = State(
             new,
             scale.bias_rate + scale.weight_rate * f.a + scale.weights * d.a * state.first,
             scale.bias_rate + scale.weight_rate * f.b + scale.weights * d.b * state.second,
             scale.bias_rate + scale.weight_rate * f.c + scale.weights * d.c * state.both,
-            scale.weight_rate * f.distance + scale.weights * distance,
+            scale.weight_rate * f.distance + scale.weights * apart,
+            4 * scale.bias_rate + scale.weight_rate * f.reach + scale.weights * together,
             scale.weight_rate * f.e + scale.weights * (d.b * state.gap + d.e * state.first),
         )
     return state
+
+
+def _products(d: Pairs, state: State) -> tuple[np.ndarray, np.ndarray]:
+    """d.a T_aa + d.b T_bb -+ 2 d.c T_ab as sums of terms of one sign: what is far from cancelling is subtracted."""
+    tilt = np.sqrt(d.a) * d.root_gap, -np.sqrt(d.b) * d.root_gap
+    like = state.both >= 0
+    up = d.c >= 0
+    size = np.abs(d.c)
+    # d.a - |d.c| and d.b - |d.c|.
+    lost = np.where(up, d.p, d.q)
+    ends = (lost + tilt[0]) * state.first + (lost + tilt[1]) * state.second
+    apart = ends + size * np.where(up, state.distance, state.total)
+    together = ends + size * np.where(up, state.total, state.distance)
+    plain = d.a * state.first + d.b * state.second
+    far = plain + 2 * size * np.abs(state.both)
+    same = like == up
+    return np.where(same, apart, far), np.where(same, far, together)
 
 
 def gram(
@@ -153,10 +174,10 @@ def gram(
     DomainError
         For inputs or scales that are not finite, or an input of norm zero where the activation needs an angle.
     """
-    K, Theta = _matrices(
-        act, x, y, layers(depth, weight_variance, bias_variance, weight_rate, bias_rate), tangent, False
-    )
-    return Gram(K, Theta)
+    scales = layers(depth, weight_variance, bias_variance, weight_rate, bias_rate)
+    checked = _checked(act, x, y)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return _finite(_fast(*checked, scales, tangent) or _careful(*checked, scales, tangent, False), checked[0])
 
 
 def differences(
@@ -172,36 +193,81 @@ def differences(
     tangent: bool = True,
 ) -> Gram:
     """K(x, x) - K(x, x') and the same of Theta, to all digits however close the inputs; as `gram` otherwise."""
-    K, Theta = _matrices(
-        act, x, y, layers(depth, weight_variance, bias_variance, weight_rate, bias_rate), tangent, True
-    )
-    return Gram(K, Theta)
+    scales = layers(depth, weight_variance, bias_variance, weight_rate, bias_rate)
+    checked = _checked(act, x, y)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return _finite(_careful(*checked, scales, tangent, True), checked[0])
 
 
-def _matrices(
-    act: Any, x: Any, y: Any, scales: Sequence[Layer], tangent: bool, apart: bool
-) -> tuple[np.ndarray, np.ndarray | None]:
+def _checked(act: Any, x: Any, y: Any) -> tuple[Activation, np.ndarray, np.ndarray]:
     act = activation(act)
     x = _points(x, "x")
     other = x if y is None else _points(y, "y")
     if x.shape[1] != other.shape[1]:
         raise DomainError(f"x has {x.shape[1]} coordinates and y {other.shape[1]}: inputs have the same dimension")
-    K = np.empty((len(x), len(other)))
+    return act, x, other
+
+
+def _finite(found: Gram, act: Activation) -> Gram:
+    if not all(np.all(np.isfinite(v)) for v in found if v is not None):
+        raise DomainError(
+            f"the kernels of {act.name} at these inputs exceed double precision: take fewer layers or a smaller "
+            "weight_variance"
+        )
+    return found
+
+
+def _fast(act: Activation, x: np.ndarray, y: np.ndarray, scales: Sequence[Layer], tangent: bool) -> Gram | None:
+    """The kernels of all pairs, but for those that need `propagate`; None where all of them do."""
+    kernel, slope = act.kernel, act.slope_kernel if tangent else None
+    table, n = np.array(scales, dtype=float), x.shape[1]
+    first, _ = gram_values.diagonals(kernel, slope, np.einsum("ij,ij->i", x, x) / n, table)
+    symmetric = y is x
+    second = first if symmetric else gram_values.diagonals(kernel, slope, np.einsum("ij,ij->i", y, y) / n, table)[0]
+    alpha, largest = gram_values.leak(kernel), float(max(first[:-1].max(initial=0.0), second[:-1].max(initial=0.0)))
+    smallest = min(first[:-1].min(initial=np.inf), second[:-1].min(initial=np.inf))
+    if smallest <= 0 or (alpha is None and not all(gram_values.can(k, largest) for k in (kernel, slope) if k)):
+        return None
+    K = x @ y.T
+    K /= n
+    if alpha is None:
+        return Gram(K, gram_values.smooth(kernel, slope, K, first, second, table, symmetric))
+    norms = (first[0] - table[0, 1]) / table[0, 0], (second[0] - table[0, 1]) / table[0, 0]
+    close = np.nonzero(np.abs(K) >= (1 - CLOSE) * np.sqrt(np.multiply.outer(*norms))) if table[0, 0] else ((), ())
+    Theta = gram_values.rectified(alpha, K, first, second, table, tangent, symmetric)
+    for part in slices(len(close[0]), PAIRS):
+        rows, columns = (index[part] for index in close)
+        pairs = Pairs(*(v / n for v in inputs(x[rows], y[columns])))
+        state = propagate(act, pairs, scales, tangent)
+        K[rows, columns] = state.pairs.c
+        if Theta is not None:
+            Theta[rows, columns] = state.both
+    return Gram(K, Theta)
+
+
+def _careful(
+    act: Activation, x: np.ndarray, y: np.ndarray, scales: Sequence[Layer], tangent: bool, apart: bool
+) -> Gram:
+    """The kernels, or their differences, by `propagate`."""
+    K = np.empty((len(x), len(y)))
     Theta = np.empty_like(K) if tangent else None
-    act.kernel, tangent and act.slope_kernel  # noqa: B018 - made once, before there are threads
 
     def work(rows: slice) -> None:
-        state = propagate(act, covariances(x[rows], other), scales, tangent)
-        if apart:
-            K[rows] = (state.pairs.distance + state.pairs.e) / 2
-        else:
-            K[rows] = state.pairs.c
+        state = propagate(act, covariances(x[rows], y), scales, tangent)
+        a, c = state.pairs.a, state.pairs.c
+        K[rows] = _less(a, c, state.pairs.distance, state.pairs.e) if apart else c
         if Theta is not None:
-            Theta[rows] = (state.distance + state.gap) / 2 if apart else state.both
+            first, both = state.first, state.both
+            Theta[rows] = _less(first, both, state.distance, state.gap) if apart else both
 
-    with ThreadPoolExecutor(THREADS) as pool:
-        list(pool.map(work, _slices(len(x), max(1, PAIRS // len(other)))))
-    return K, Theta
+    parallel(work, list(slices(len(x), max(1, PAIRS // len(y)))))
+    return Gram(K, Theta)
+
+
+def _less(one: np.ndarray, both: np.ndarray, distance: np.ndarray, gap: np.ndarray) -> np.ndarray:
+    """K(x, x) - K(x, x'), by subtraction where the two are far apart."""
+    plain = one - both
+    return np.where(np.abs(plain) > 0.1 * np.maximum(one, np.abs(both)), plain, (distance + gap) / 2)
 
 
 def covariances(x: np.ndarray, y: np.ndarray) -> Pairs:
@@ -212,7 +278,7 @@ def covariances(x: np.ndarray, y: np.ndarray) -> Pairs:
     mean = np.sqrt(a) * np.sqrt(b)
     pairs = Pairs(a.copy(), b.copy(), c, mean - c, mean + c, a - b)
     rows, columns = np.nonzero(np.abs(c) >= (1 - CLOSE) * mean)
-    for part in _slices(len(rows), max(1, PAIRS // n)):
+    for part in slices(len(rows), max(1, PAIRS // n)):
         fresh = inputs(x[rows[part]], y[columns[part]])
         for old, new in zip(pairs, fresh):
             old[rows[part], columns[part]] = new
@@ -226,7 +292,3 @@ def _points(x: Any, name: str) -> np.ndarray:
     if not np.all(np.isfinite(array)):
         raise DomainError(f"{name} has values that are not finite")
     return array
-
-
-def _slices(count: int, size: int) -> Iterator[slice]:
-    return (slice(i, min(i + size, count)) for i in range(0, count, size))
