@@ -33,8 +33,7 @@ def data(trials: int, rng: Stream, P: int, D: int, y: float) -> tuple[Any, Any, 
 
 def alternating(xp: Any, trials: int, P: int, y: float) -> Any:
     """Targets y, -y, y, ..., float64[trials, P]."""
-    signs = 1.0 - 2.0 * (xp.arange(P) % 2)
-    return xp.broadcast_to(y * xp.astype(signs, xp.float64), (trials, P))
+    return xp.broadcast_to(xp.asarray([y * (-1.0) ** k for k in range(P)]), (trials, P))
 
 
 def mean_product(h: Any, a: Any) -> Any:
