@@ -17,9 +17,9 @@ Source
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -76,7 +76,7 @@ def two_patterns(L: int, gamma: float, rate: float, K: float, rho: float, y: flo
 
 def solved(t: Any, *, L: Any, gamma: Any, rate: Any, K: Any, y: Any, rows: type[Window] | None = None) -> Solution:
     """The solution up to the last of the times t."""
-    return one_pattern(int(L), float(gamma), float(rate), float(K), float(y), int(np.max(t)), rows)
+    return one_pattern(int(L), float(gamma), float(rate), float(K), float(y), int(np.max(t)), cast(Hashable, rows))
 
 
 def rounding(solution: Solution, value: np.ndarray) -> np.ndarray:
@@ -162,7 +162,7 @@ def slopes(name: str, value: np.ndarray, y: float, L: int) -> np.ndarray:
         share = np.array([1.0, *((L - l) / L for l in range(1, L)), 1.0]) * L / (L + 1.0)
         return np.asarray(share[:, None] * (-y * left * np.log(left) if name == "f" else value))
     norm, layer = np.arange(L + 1)[:, None, None], np.arange(L)[:, None]
-    return (norm == L if name == "G" else norm <= layer) * np.ones_like(value)
+    return np.asarray((norm == L if name == "G" else norm <= layer) * np.ones_like(value))
 
 
 def at_norms(name: str, rows: type[Window] | None = None) -> Callable[..., Any]:

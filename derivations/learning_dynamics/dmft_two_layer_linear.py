@@ -212,7 +212,8 @@ def _start(gamma: Any, y: Any, t: Any, S: Jet, c: Jet) -> Jet:
     tau = (length * (t / 2.0)).tanh()
     gained = tau * ((square + c * (4.0 * a)) * tau + length * S) * 2.0
     part = gained / (length * length * (tau * tau * -1.0 + 1.0) + gained)
-    return c * (1.0 / gamma) + (c * (-1.0 / gamma) + y) * part
+    found: Jet = c * (1.0 / gamma) + (c * (-1.0 / gamma) + y) * part
+    return found
 
 
 def _bias(*, gamma: Any, y: Any, t: Any) -> Any:

@@ -14,7 +14,7 @@ class Jet(NamedTuple):
     first: Any
     second: Any
 
-    def __add__(self, other: Any) -> Jet:  # type: ignore[override]
+    def __add__(self, other: Any) -> Jet:
         if isinstance(other, Jet):
             return Jet(*(a + b for a, b in zip(self, other)))
         return Jet(self.value + other, self.first, self.second)
@@ -22,7 +22,7 @@ class Jet(NamedTuple):
     def __sub__(self, other: Jet) -> Jet:
         return self + other * -1.0
 
-    def __mul__(self, other: Any) -> Jet:  # type: ignore[override]
+    def __mul__(self, other: Any) -> Jet:
         if not isinstance(other, Jet):
             return Jet(*(a * other for a in self))
         u, v = self, other

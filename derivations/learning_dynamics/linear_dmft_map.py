@@ -8,6 +8,7 @@ windows of time, reaches the same fixed point.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy.linalg import solve_triangular
@@ -67,12 +68,12 @@ class Solution:
         fields, gradients = self.equal_times()
         below = np.concatenate([np.broadcast_to(self.gram, fields[:1].shape), fields])
         above = np.concatenate([gradients, np.ones_like(gradients[:1])])
-        return np.einsum("ltmn,lt->tmn", below, above)
+        return np.asarray(np.einsum("ltmn,lt->tmn", below, above))
 
     def layer_outputs(self) -> np.ndarray:
         """f from every layer, float64[L, T, P]: equal, by theory."""
         count, patterns = self.outputs.shape
-        return np.einsum("ltmt->ltm", self.mixed.reshape(self.depth, count, patterns, count))
+        return np.asarray(np.einsum("ltmt->ltm", self.mixed.reshape(self.depth, count, patterns, count)))
 
 
 def residual(found: Solution) -> float:
@@ -124,7 +125,7 @@ def fixed_point_map(found: Solution) -> Solution:
         rows["forward"].append(_solved(P, c))
         rows["backward"].append(_solved(Q, d))
     outputs = np.sum(c.reshape(count, patterns, count), axis=2)
-    changed = {name: np.stack(values) for name, values in rows.items()}
+    changed: dict[str, Any] = {name: np.stack(values) for name, values in rows.items()}
     return replace(found, **changed, outputs=outputs)
 
 
@@ -184,13 +185,14 @@ def _converged(found: Solution, size: int, patterns: int, damping: float, tolera
 def restrict(found: Solution, size: int) -> Solution:
     """The first `size` times alone."""
     patterns = found.outputs.shape[1]
-    return replace(found, **{n: _view(getattr(found, n), n, size, patterns) for n in KERNELS})
+    parts: dict[str, Any] = {n: _view(getattr(found, n), n, size, patterns) for n in KERNELS}
+    return replace(found, **parts)
 
 
 def extend(found: Solution, part: Solution) -> Solution:
     """`found` with its first times replaced by those of `part`."""
     size, patterns = part.outputs.shape
-    changed = {}
+    changed: dict[str, Any] = {}
     for name in KERNELS:
         changed[name] = getattr(found, name).copy()
         _view(changed[name], name, size, patterns)[...] = getattr(part, name)
@@ -205,7 +207,7 @@ def _view(array: np.ndarray, name: str, size: int, patterns: int) -> np.ndarray:
     return array[:, :rows, :columns]
 
 
-def lazy_start(gram: np.ndarray, targets: np.ndarray, depth: int, gamma: float, eta: float, steps: int) -> Solution:
+def lazy_start(gram: Any, targets: Any, depth: int, gamma: float, eta: float, steps: int) -> Solution:
     """The kernels before training at all times, without responses: a first guess."""
     gram, targets = np.atleast_2d(np.asarray(gram, dtype=float)), np.atleast_1d(np.asarray(targets, dtype=float))
     count, patterns = steps + 1, len(targets)

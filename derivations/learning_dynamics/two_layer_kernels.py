@@ -36,7 +36,7 @@ class Kernels(NamedTuple):
 
     def tangent(self, gram: np.ndarray) -> np.ndarray:
         """The tangent kernel H + G K, float64[trials, P, P]."""
-        return self.fields + self.readout[:, None, None] * gram
+        return np.asarray(self.fields + self.readout[:, None, None] * gram)
 
 
 class Path(NamedTuple):

@@ -52,7 +52,7 @@ def curves(budget: str = "quick") -> Figure:
     return figure
 
 
-def _dots(axes: Any, x: np.ndarray, values: np.ndarray, colour: str) -> None:
+def _dots(axes: Any, x: np.ndarray, values: np.ndarray, colour: Any) -> None:
     error = values.std(axis=0, ddof=1) / np.sqrt(len(values))
     axes.errorbar(x, values.mean(axis=0), error, fmt="o", color=colour, markersize=3.5, capsize=2, linewidth=1)
 
@@ -92,7 +92,9 @@ def losses(budget: str = "quick") -> Figure:
     left, right = figure.subplots(1, 2)
     t, points = np.arange(0.0, 41.0), np.arange(2.0, 41.0, 6.0)
     colour, norm = colormaps["viridis"], LogNorm(0.12, 5.0)
-    lines = [(left, {"L": 2, "gamma": g, "rate": 0.02}, colour(norm(g)), rf"$\gamma = {g:g}$") for g in RICHNESS]
+    lines: list[Any] = [
+        (left, {"L": 2, "gamma": g, "rate": 0.02}, colour(norm(g)), rf"$\gamma = {g:g}$") for g in RICHNESS
+    ]
     lines += [(right, {"L": l, "gamma": 1.0, "rate": 0.02}, f"C{l}", f"$L = {l}$") for l in (1, 2, 3)]
     for k, (axes, at, shade, label) in enumerate(lines):
         axes.plot(t, 0.5 * (1.0 - d.ONE["f"](t=t, **LINEAR, **at)) ** 2, color=shade, label=label)
@@ -112,7 +114,7 @@ def widths(budget: str = "quick") -> Figure:
     figure = Figure(figsize=(4.8, 3.8), layout="constrained")
     axes = figure.subplots()
     t = np.array([8.0])
-    shown = {
+    shown: dict[str, tuple[str, Callable[[np.ndarray], np.ndarray]]] = {
         "f": (r"$f$", lambda x: x[..., 0]),
         "H": (r"$H^1$", lambda x: x[..., 0, 0]),
         "ntk": ("tangent kernel", lambda x: x[..., 0]),

@@ -21,13 +21,12 @@ WIDTHS = {
     "standard": ((16, 64, 256, 1024), 1000),
     "paper": ((64, 256, 1024, 4096), 4000),
 }
-ROOM = "constrained"
 
 
 def losses(budget: str = "quick") -> Figure:
     """Loss against time on whitened data, from lazy to rich, and the kernel that grows meanwhile."""
     width, pairs = CURVES[budget]
-    figure = Figure(figsize=(9.0, 3.6), layout=ROOM)
+    figure = Figure(figsize=(9.0, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2)
     colour, norm = colormaps["viridis"], LogNorm(0.07, 6.0)
     t, rng = np.linspace(0.0, 2.0, 200), Stream.from_seed(0)
@@ -52,7 +51,7 @@ def losses(budget: str = "quick") -> Figure:
 def alignment(budget: str = "quick") -> Figure:
     """Alignment of the trained tangent kernel with the targets against richness, for 2, 4 and 8 whitened patterns."""
     width, pairs = CURVES[budget]
-    figure = Figure(figsize=(4.6, 3.6), layout=ROOM)
+    figure = Figure(figsize=(4.6, 3.6), layout="constrained")
     axes = figure.subplots()
     gamma, rng = np.geomspace(0.05, 20.0, 100), Stream.from_seed(1)
     for k, patterns in enumerate((2, 4, 8)):
@@ -73,7 +72,7 @@ def alignment(budget: str = "quick") -> Figure:
 def widths(budget: str = "quick") -> Figure:
     """Networks of finite width: the band of their outputs, and how mean and spread deviate with the width."""
     sizes, count = WIDTHS[budget]
-    figure = Figure(figsize=(9.0, 3.6), layout=ROOM)
+    figure = Figure(figsize=(9.0, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2)
     at, rng = {"gamma": 2.0, "y": 1.0}, Stream.from_seed(2)
     t = np.linspace(0.0, 1.2, 61)
