@@ -209,6 +209,34 @@ def descend(
     return Trained(xp.stack(outputs, axis=1), w, b, xp.stack(moments, axis=1) if moments else None)
 
 
+def hidden_features(
+    weights: Sequence[Any],
+    points: Any,
+    *,
+    scales: Sequence[float],
+    activation: str,
+    biases: Sequence[Any] = (),
+    bias_scales: Sequence[float] = (),
+) -> Any:
+    """Activations of the last hidden layer at points [q, n_0], in the array library of the arguments.
+
+    Parameters
+    ----------
+    weights, scales, activation, biases, bias_scales
+        Of the hidden layers, as in `descend`.
+
+    Returns
+    -------
+    array[replicas, q, n_L]
+    """
+    if activation not in ACTIVATIONS:
+        raise ValueError(f"activation {activation!r}; known are {', '.join(ACTIVATIONS)}")
+    xp, kind = namespace(*weights, points), ACTIVATIONS.index(activation)
+    shifts = [float(c) for c in bias_scales]
+    layers = _forward(xp, weights, biases, points, [float(s) for s in scales], shifts, kind, 0)
+    return _activation(xp, kind, layers[-1][0])
+
+
 def _checked(
     weights: Sequence[Any],
     inputs: Any,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from theorylab.kernels.gradient_descent import ACTIVATIONS, descend, descend_numba, descender, train
+from theorylab.kernels.gradient_descent import ACTIVATIONS, descend, descend_numba, descender, hidden_features, train
 from theorylab.kernels.random import Stream
 
 KEY = np.array([11, 12], dtype=np.uint32)
@@ -95,6 +95,20 @@ def test_moments_of_hidden_layers(body):
             h = chosen["scales"][l] * a @ w[l].transpose(0, 2, 1) + biases["bias_scales"][l] * b[l][:, None, :]
             a = np.tanh(h)
             np.testing.assert_allclose(trained.kernels[:, j, l], a @ a.transpose(0, 2, 1) / a.shape[2], rtol=1e-12)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_features_have_the_moments_of_the_last_hidden_layer(activation):
+    widths = [3, 6, 5, 2]
+    x, y, test = data(widths)
+    weights, biases = weights_of(widths)
+    chosen = options(widths, activation, kernels=True, points=test, times=np.array([0]))
+    expected = descend(weights, x, y, **chosen, **biases).kernels[:, 0, 1]
+    hidden = {"biases": biases["biases"][:2], "bias_scales": biases["bias_scales"][:2]}
+    a = hidden_features(weights[:2], test, scales=chosen["scales"][:2], activation=activation, **hidden)
+    np.testing.assert_allclose(a @ a.transpose(0, 2, 1) / 5, expected, rtol=1e-12)
+    with pytest.raises(ValueError, match="known are"):
+        hidden_features(weights[:2], test, scales=[1.0, 1.0], activation="sin")
 
 
 @pytest.mark.parametrize("body", [descend, descend_numba])
