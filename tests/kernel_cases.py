@@ -18,6 +18,7 @@ from theorylab.kernels import (
     log_sum_fit,
     ntk,
     sgd,
+    tangent_chain,
 )
 from theorylab.kernels.random import Stream
 
@@ -118,6 +119,7 @@ KERNELS: dict[str, Case] = {
     "exponential sums, quadratic": lambda b: exponential_sums.quadratic(
         3, _stream(b), 5000, np.array([0.5, 1.0]), np.ones(4), np.arange(1.0, 5.0)
     ),
+    "deep networks, chains of layers": lambda b: tangent_chain.norms(5, _stream(b), (7, 4), 0.3, 1.5),
     "tangent kernels": lambda b: ntk.draws(3, _stream(b), _stream("numba").normal(1, 8, 5)[0], 64),
     "conditional-risk search": _pairs,
     "conditional-risk descents": lambda b: _chosen(label_descent, "descents", b)(_stream(b).key, 0, 0, 6, 1.3, 4),
