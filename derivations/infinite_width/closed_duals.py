@@ -3,7 +3,7 @@ r"""Dual activations in closed form: E f(u) f(v) over pairs of Gaussians, and wh
 A dual answers for one function f with variances F_a = E f(u)^2, F_b, covariance G(a, b, c) = E f(u) f(v), and the
 distances from its extremes, $\sqrt{F_a F_b} \mp G$, as sums of terms that do not cancel:
 $\sqrt{F_a F_b} - G = [\sqrt{F_a F_b} - G(a, b, \sqrt{ab})] + [G(a, b, \sqrt{ab}) - G(a, b, c)]$, radial and angular.
-The formulas in SymPy and their derivations are in `dual_formulas`.
+The formulas in SymPy and their derivations are in `ntk_nngp_duals`.
 """
 
 from __future__ import annotations

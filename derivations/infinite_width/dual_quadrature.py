@@ -210,7 +210,7 @@ class Quadrature(Dual):
         """Covariance, distances, gap of the squares and error of one pair, refined until two resolutions agree."""
         mean = np.sqrt(fa * fb)
         last: tuple[float, float, float, float] | None = None
-        for width in (2.0, 1.4, 0.7, 0.35):
+        for width in (2.0, 1.4, 0.7, 0.35, 0.175):
             e = self._square_gap(pair, width)
             roots = e / (np.sqrt(fa) + np.sqrt(fb))
             if (pair.c >= 0 or self.parity == "odd") and self.slope is not None:

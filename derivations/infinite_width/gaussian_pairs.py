@@ -104,9 +104,12 @@ def inputs(x: np.ndarray, y: np.ndarray) -> Pairs:
     d = sign[..., None] * y - x
     # |y|^2 - |x|^2 = (y - x).(2 x + (y - x)): the step may be all but orthogonal to x.
     e = -(2 * dot(x, d) + np.sum(d * d, -1))
-    # |x|^2 |y|^2 - (x.y)^2 = |x|^2 |d - (x.d / x.x) x|^2: what is left of d across x is small only when it should be.
-    along = np.divide(np.sum(x * d, -1), a, out=np.zeros_like(a), where=a > 0)
-    across = d - along[..., None] * x
+    # |x|^2 |y|^2 - (x.y)^2 = |x|^2 |y - (x.y / x.x) x|^2: the rest is first taken with exact products, and what the
+    # rounded x.y / x.x leaves of x in it is taken off after that.
+    along = np.divide(c, a, out=np.zeros_like(a), where=a > 0)[..., None]
+    product, lost = _exact_product(along, x)
+    rest = (y - product) - lost
+    across = rest - np.divide(np.sum(x * rest, -1), a, out=np.zeros_like(a), where=a > 0)[..., None] * x
     determinant = a * np.sum(across * across, -1)
     larger = np.sqrt(a) * np.sqrt(b) + np.abs(c)
     smaller = np.divide(determinant, larger, out=np.zeros_like(larger), where=larger > 0)
@@ -119,13 +122,19 @@ def dot(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     total = np.zeros(x.shape[:-1])
     rest = np.zeros_like(total)
     for i in range(x.shape[-1]):
-        product = x[..., i] * y[..., i]
-        (xh, xl), (yh, yl) = _halves(x[..., i]), _halves(y[..., i])
+        product, lost = _exact_product(x[..., i], y[..., i])
         new = total + product
         back = new - total
-        rest += (total - (new - back)) + (product - back) + (xl * yl - (((product - xh * yh) - xl * yh) - xh * yl))
+        rest += (total - (new - back)) + (product - back) + lost
         total = new
     return total + rest
+
+
+def _exact_product(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """x y rounded, and what rounding lost (Dekker)."""
+    product = x * y
+    (xh, xl), (yh, yl) = _halves(x), _halves(y)
+    return product, xl * yl - (((product - xh * yh) - xl * yh) - xh * yl)
 
 
 def _halves(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
