@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from claim_files import environment
 from claim_files import theorylab as command_line
@@ -94,6 +95,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     losses = [(1.8 + 400 / n**0.34 + 2000 / d**0.36) * (1 + 0.01 * math.sin(7 * i)) for i, (n, d) in enumerate(runs)]
     lines = [f"{n},{d},{loss}" for (n, d), loss in zip(runs, losses)]
     (folder / "runs.csv").write_text("\n".join(["params,tokens,loss", *lines]))
+    np.savez(folder / "data.npz", x=np.eye(3)[:, :2] + 0.5, y=np.array([1.0, -1.0, 0.5]))
     return folder
 
 
