@@ -20,7 +20,6 @@ up to N = 500 stay in a second-level cache of 2 MB; beyond, both wait for memory
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -34,7 +33,7 @@ Fields = tuple[Any, Any, Any]
 
 def descend(
     first: Any,
-    hidden: Sequence[Any],
+    hidden: Any,
     readout: Any,
     gram: Any,
     targets: Any,
@@ -51,7 +50,7 @@ def descend(
     first
         $h^1$ at the start, [replicas, P, N].
     hidden
-        $W^1 \dots W^{L-1}$ at the start, each [replicas, N, N]; they are left as they are.
+        $W^1 \dots W^{L-1}$ at the start, [replicas, L - 1, N, N]; they are left as they are.
     readout
         w at the start, [replicas, heads, N].
     gram, targets
@@ -74,10 +73,10 @@ def descend(
     ValueError
         If names or shapes do not fit.
     """
-    xp = namespace(first, *hidden, readout, gram, targets)
+    xp = namespace(first, hidden, readout, gram, targets)
     kind = _checked(first, hidden, readout, gram, targets, activation)
     replicas, patterns, width = first.shape
-    heads, depth, root, eta = readout.shape[1], len(hidden) + 1, math.sqrt(width), rate * gamma
+    heads, depth, root, eta = readout.shape[1], hidden.shape[1] + 1, math.sqrt(width), rate * gamma
     f = xp.zeros((replicas, heads, steps + 1, patterns))
     forward = xp.zeros((replicas, depth, heads, steps + 1, patterns, width))
     backward = xp.zeros((replicas, depth, heads, steps + 1, patterns, width))
@@ -97,11 +96,12 @@ def descend(
         return eta / width * xp.matmul(overlaps, sent)
 
     for t in range(steps + 1):
-        h, layers = h_first, []
+        h = h_first
+        layers: list[tuple[Any, Any]] = []
         for l in range(depth):
             if l > 0:
                 below = layers[-1][1]
-                product = xp.matmul(stacked(below), xp.matrix_transpose(hidden[l - 1]))
+                product = xp.matmul(stacked(below), xp.matrix_transpose(hidden[:, l - 1, :, :]))
                 h = xp.reshape(product, h.shape) / root
                 if t > 0:
                     h = h + changed(below, past(forward, l - 1, t), past(backward, l, t), t)
@@ -114,7 +114,7 @@ def descend(
             g = _times_slope(xp, kind, z, *layers[l])
             backward[:, l, :, t, :, :] = g
             if l > 0:
-                z = xp.reshape(xp.matmul(stacked(g), hidden[l - 1]), h.shape) / root
+                z = xp.reshape(xp.matmul(stacked(g), hidden[:, l - 1, :, :]), h.shape) / root
                 if t > 0:
                     z = z + changed(g, past(backward, l, t), past(forward, l - 1, t), t)
         if t < steps:
@@ -126,7 +126,7 @@ def descend(
 
 def descend_numba(
     first: np.ndarray,
-    hidden: Sequence[np.ndarray],
+    hidden: np.ndarray,
     readout: np.ndarray,
     gram: np.ndarray,
     targets: np.ndarray,
@@ -139,95 +139,103 @@ def descend_numba(
     """Twin of `descend` for NumPy arrays."""
     kind = _checked(first, hidden, readout, gram, targets, activation)
     replicas, patterns, width = first.shape
-    heads, depth = readout.shape[1], len(hidden) + 1
+    heads, depth = readout.shape[1], hidden.shape[1] + 1
     f = np.empty((replicas, heads, steps + 1, patterns))
-    forward = np.empty((replicas, depth, heads, steps + 1, patterns, width))
-    backward = np.empty_like(forward)
-    for replica in range(replicas):
-        # One after the other in the compiled loop too: of a stack of matrices NumPy would make a copy.
-        _descend(
-            first[replica],
-            tuple(matrix[replica] for matrix in hidden) or (np.empty((0, 0)),),
-            readout[replica],
-            np.ascontiguousarray(gram, dtype=float),
-            np.ascontiguousarray(targets, dtype=float),
-            kind,
-            float(gamma),
-            float(rate),
-            f[replica],
-            forward[replica],
-            backward[replica],
-        )
-    return f, forward, backward
+    rows = heads * (steps + 1) * patterns
+    forward, backward = (np.empty((replicas, depth, rows, width)) for _ in range(2))
+    gram, targets = (np.ascontiguousarray(x, dtype=float) for x in (gram, targets))
+    _descend(first, hidden, readout, gram, targets, kind, float(gamma), float(rate), f, forward, backward)
+    shape = (replicas, depth, heads, steps + 1, patterns, width)
+    return f, forward.reshape(shape), backward.reshape(shape)
 
 
+# Loops over elements, not array expressions: each of those takes the compiler as long as all the loops.
 @njit(cache=True, nogil=True, error_model="numpy")
 def _descend(first, hidden, readout, gram, targets, kind, gamma, rate, f, forward, backward):  # type: ignore[no-untyped-def]
-    depth, heads, times, patterns, width = forward.shape
-    root, eta = math.sqrt(width), rate * gamma
-    rows = heads * patterns
+    replicas, depth, _, width = forward.shape
+    _, heads, times, patterns = f.shape
+    root, eta, rows, block = math.sqrt(width), rate * gamma, heads * patterns, times * patterns
     h, a, g = np.empty((rows, width)), np.empty((rows, width)), np.empty((rows, width))
-    slopes = np.empty((depth, rows, width))
-    h_first, w = np.empty((rows, width)), readout.copy()
-    for i in range(heads):
-        h_first[i * patterns : (i + 1) * patterns] = first
-    errors = np.zeros((heads, times * patterns))
-    for t in range(times):
-        h[:] = h_first
-        for l in range(depth):
-            if l > 0:
-                np.dot(a, hidden[l - 1].T, h)
-                h /= root
-                _add_changes(a, forward[l - 1], backward[l], errors, eta / width, t, h)
-            slopes[l] = h
-            _activate(slopes[l].reshape(-1), a.reshape(-1), 1.0, 1.0, kind)
-            for i in range(heads):
-                forward[l, i, t] = a[i * patterns : (i + 1) * patterns]
-        for i in range(heads):
-            f[i, t] = np.dot(forward[depth - 1, i, t], w[i]) / (gamma * width)
-            errors[i, t * patterns : (t + 1) * patterns] = targets - f[i, t]
-            for m in range(patterns):
-                h[i * patterns + m] = w[i]
-        for l in range(depth - 1, -1, -1):
-            np.multiply(h, slopes[l], g)
-            for i in range(heads):
-                backward[l, i, t] = g[i * patterns : (i + 1) * patterns]
-            if l > 0:
-                np.dot(g, hidden[l - 1], h)
-                h /= root
-                _add_changes(g, backward[l], forward[l - 1], errors, eta / width, t, h)
-        for i in range(heads):
-            error = errors[i, t * patterns : (t + 1) * patterns]
-            for m in range(patterns):
-                w[i] += (eta * error[m]) * forward[depth - 1, i, t, m]
+    slopes, h_first = np.empty((depth, rows, width)), np.empty((rows, width))
+    w, errors = np.empty((heads, width)), np.empty(heads * block)
+    for r in range(replicas):
+        for k in range(rows):
+            for j in range(width):
+                h_first[k, j] = first[r, k % patterns, j]
+                w[k // patterns, j] = readout[r, k // patterns, j]
+        for t in range(times):
+            for l in range(depth):
+                if l == 0:
+                    for k in range(rows):
+                        for j in range(width):
+                            slopes[l, k, j] = h_first[k, j]
+                else:
+                    np.dot(a, hidden[r, l - 1].T, slopes[l])
+                    _add_changes(a, forward[r, l - 1], backward[r, l], errors, patterns, block, t, root, eta, slopes[l])
+                _activate(slopes[l].reshape(-1), a.reshape(-1), 1.0, 1.0, kind)
+                for k in range(rows):
+                    row = (k // patterns) * block + t * patterns + k % patterns
+                    for j in range(width):
+                        forward[r, l, row, j] = a[k, j]
+            for k in range(rows):
+                i, m = k // patterns, k % patterns
+                total = 0.0
+                for j in range(width):
+                    total += a[k, j] * w[i, j]
+                    h[k, j] = w[i, j]
+                f[r, i, t, m] = total / (gamma * width)
+                errors[i * block + t * patterns + m] = targets[m] - f[r, i, t, m]
+            for l in range(depth - 1, -1, -1):
+                for k in range(rows):
+                    row = (k // patterns) * block + t * patterns + k % patterns
+                    for j in range(width):
+                        g[k, j] = h[k, j] * slopes[l, k, j]
+                        backward[r, l, row, j] = g[k, j]
+                if l > 0:
+                    np.dot(g, hidden[r, l - 1], h)
+                    _add_changes(g, backward[r, l], forward[r, l - 1], errors, patterns, block, t, root, eta, h)
+            for k in range(rows):
+                i, m = k // patterns, k % patterns
                 for n in range(patterns):
-                    h_first[i * patterns + m] += (eta * gram[m, n] * error[n]) * g[i * patterns + n]
+                    error = errors[i * block + t * patterns + n]
+                    for j in range(width):
+                        h_first[k, j] += eta * gram[m, n] * error * g[i * patterns + n, j]
+                error = errors[i * block + t * patterns + m]
+                for j in range(width):
+                    w[i, j] += eta * error * a[k, j]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _add_changes(new, seen, sent, errors, factor, t, out):  # type: ignore[no-untyped-def]
-    """Add to `out` what the first t updates send of `new`, head by head."""
+def _add_changes(new, seen, sent, errors, patterns, block, t, root, eta, out):  # type: ignore[no-untyped-def]
+    """Divide `out` by the root of the width, and add what the first t updates send of `new`, head by head."""
+    rows, width = new.shape
+    for k in range(rows):
+        for j in range(width):
+            out[k, j] /= root
     if t == 0:
         return
-    heads, _, patterns, width = seen.shape
     count = t * patterns
-    for i in range(heads):
-        rows = slice(i * patterns, (i + 1) * patterns)
-        overlaps = np.dot(new[rows], seen[i].reshape(-1, width)[:count].T)
-        overlaps *= factor * errors[i, :count]
-        out[rows] += np.dot(overlaps, sent[i].reshape(-1, width)[:count])
+    for i in range(rows // patterns):
+        start = i * block
+        overlaps = np.dot(new[i * patterns : (i + 1) * patterns], seen[start : start + count].T)
+        for m in range(patterns):
+            for k in range(count):
+                overlaps[m, k] *= eta * errors[start + k] / width
+        added = np.dot(overlaps, sent[start : start + count])
+        for m in range(patterns):
+            for j in range(width):
+                out[i * patterns + m, j] += added[m, j]
 
 
-def _checked(first: Any, hidden: Sequence[Any], readout: Any, gram: Any, targets: Any, activation: str) -> int:
+def _checked(first: Any, hidden: Any, readout: Any, gram: Any, targets: Any, activation: str) -> int:
     """Code of the activation."""
     if activation not in ACTIVATIONS:
         raise ValueError(f"activation {activation!r}; known are {', '.join(ACTIVATIONS)}")
     replicas, patterns, width = first.shape
-    square = all(tuple(matrix.shape) == (replicas, width, width) for matrix in hidden)
-    last = readout.shape[0] == replicas and readout.shape[2] == width
-    if not square or not last or tuple(gram.shape) != (patterns, patterns) or tuple(targets.shape) != (patterns,):
+    shapes = [tuple(x.shape) for x in (hidden[:, :0, ...], readout[:, :0, :], gram, targets)]
+    if shapes != [(replicas, 0, width, width), (replicas, 0, width), (patterns, patterns), (patterns,)]:
         raise ValueError(
-            f"first {first.shape}, hidden {[m.shape for m in hidden]}, readout {readout.shape}, gram {gram.shape}, "
+            f"first {first.shape}, hidden {hidden.shape}, readout {readout.shape}, gram {gram.shape}, "
             f"targets {targets.shape} do not fit"
         )
     return ACTIVATIONS.index(activation)

@@ -146,7 +146,7 @@ def jet_of(what: Any) -> tuple[Activation, Jet, bool]:
     found = sp.lambdify([z], [act.expr, act.slope_expr, curvature], ["scipy", "numpy"], cse=True)
 
     def jet(h: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        phi, slope, bend = (np.broadcast_to(x, h.shape) for x in found(h))
+        phi, slope, bend = (np.broadcast_to(np.asarray(x), h.shape) for x in found(h))
         return phi, slope, bend
 
     at = np.array([0.1234, 0.777, 1.618, 3.21])
@@ -173,8 +173,8 @@ def _descent(network: Network, rate: float, steps: int, method: Method) -> Solut
         start = _descent(network, rate, 0, replace(method, terms=ALL))
         _demand_stable(start, rate, "at the start")
     whole, half = (_batches(network, rate, steps, method, part) for part in (1, 2))
-    estimates = [_estimated(a, b) for a, b in zip(zip(*whole), zip(*half))]
-    solution = Solution(*estimates, residual=residual(network, rate, steps, method))
+    f, H, G, ntk = (_estimated(a, b) for a, b in zip(zip(*whole), zip(*half)))
+    solution = Solution(f, H, G, ntk, residual(network, rate, steps, method))
     if solution.residual > RESIDUAL:
         raise NotConverged(_not_converged(solution.residual, 1.0))
     beyond = np.abs(np.array(network.targets) - solution.f.value).max(axis=1) > DIVERGED * np.abs(network.targets).max()
@@ -232,7 +232,8 @@ def _flow(network: Network, until: float, steps: int, method: Method, tolerance:
             f"the time grid is too coarse: error {worst:.2g} of the output at step {until / steps:.3g}, {tolerance:g} "
             f"wanted: take steps of {needed:.2g}, steps = {int(np.ceil(until / needed))}"
         )
-    return Solution(*estimates, residual=residual(network, until / fine, fine, method))
+    f, H, G, ntk = estimates
+    return Solution(f, H, G, ntk, residual(network, until / fine, fine, method))
 
 
 def residual(network: Network, rate: float, steps: int, method: Method) -> float:

@@ -75,7 +75,7 @@ def networks(
     normal = rng.normal(trials, patterns, N)
     xp = namespace(normal)
     first = xp.matmul(xp.asarray(mixing), normal)
-    hidden = [rng.normal(trials, N, N) for _ in range(L - 1)]
+    hidden = rng.normal(trials, L - 1, N, N)
     w = rng.normal(trials, 1, N)
     descend = mean_field_descent.descend_numba if rng.backend == "numba" else mean_field_descent.descend
     f, forward, backward = descend(
@@ -90,9 +90,9 @@ def networks(
         steps=steps,
     )
     norms = [xp.sum(normal * normal, axis=(1, 2)) / (patterns * N)]
-    for l, matrix in enumerate(hidden):
+    for l in range(L - 1):
         seen = forward[:, l, 0, 0, 0, :, None]
-        sent = xp.matmul(matrix, seen)
+        sent = xp.matmul(hidden[:, l, :, :], seen)
         size = xp.sum(seen * seen, axis=(1, 2))
         # Of a layer that is silent altogether the norm cannot be told, and counts as 1.
         silent = size == 0.0

@@ -19,7 +19,7 @@ GAMMA, RATE, STEPS = 1.7, 0.08, 6
 def start(depth, replicas=2, heads=2, width=7, seed=0):
     source = np.random.default_rng(seed)
     first = np.linalg.cholesky(GRAM) @ source.standard_normal((replicas, 2, width))
-    hidden = [source.standard_normal((replicas, width, width)) for _ in range(depth - 1)]
+    hidden = source.standard_normal((replicas, depth - 1, width, width))
     return first, hidden, source.standard_normal((replicas, heads, width))
 
 
@@ -48,7 +48,7 @@ def test_outputs_are_those_of_full_weights(activation, depth):
     below = np.linalg.solve(inputs, first * math.sqrt(2)).transpose(0, 2, 1)
     scales = [1 / math.sqrt(2), *[1 / math.sqrt(width)] * (depth - 1), 1 / (GAMMA * width)]
     full = gradient_descent.descend(
-        [below, *hidden, readout],
+        [below, *np.moveaxis(hidden, 1, 0), readout],
         inputs,
         TARGETS[:, None],
         scales=scales,
@@ -87,7 +87,7 @@ def test_array_code_keeps_to_the_standard():
         expected = descend(first, hidden, readout, GRAM, TARGETS, **options(activation))
         got = descend(
             strict.asarray(first),
-            [strict.asarray(w) for w in hidden],
+            strict.asarray(hidden),
             strict.asarray(readout),
             strict.asarray(GRAM),
             strict.asarray(TARGETS),
