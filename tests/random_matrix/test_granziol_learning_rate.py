@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from simulation_twins import demand_twins
 
 from theorylab.derivations.random_matrix import granziol_learning_rate as d
 from theorylab.derivations.random_matrix import granziol_learning_rate_finite as finite
@@ -168,14 +169,8 @@ SIMULATIONS = {
 
 @pytest.mark.parametrize("name", SIMULATIONS)
 def test_twins_and_batches(name):
-    """NumPy and Numba agree trial by trial, and a trial does not depend on those drawn with it."""
     simulation = getattr(learning_rates, name, None) or getattr(sgd_quadratic, name)
-    whole = simulation(12, Stream.from_seed(4), **SIMULATIONS[name])
-    reference = simulation(12, Stream.from_seed(4, "numpy"), **SIMULATIONS[name])
-    later = simulation(5, Stream(Stream.from_seed(4).key, "numba", 7), **SIMULATIONS[name])
-    for observable, values in whole.items():
-        np.testing.assert_allclose(values, reference[observable], rtol=1e-7, atol=1e-9)
-        np.testing.assert_allclose(values[7:], later[observable], rtol=1e-7, atol=1e-9)
+    demand_twins(simulation, SIMULATIONS[name], rtol=1e-7, atol=1e-9)
 
 
 def test_tridiagonal_outlier_against_dense_matrices():

@@ -13,9 +13,9 @@ import sympy as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from simulation_twins import demand_twins
 from threadpoolctl import threadpool_limits
 
-from theorylab.backends import BATCH
 from theorylab.derivations.random_matrix import rmt_marchenko_pastur as law
 from theorylab.derivations.random_matrix import rmt_marchenko_pastur_finite as finite
 from theorylab.derivations.random_matrix import rmt_marchenko_pastur_moments as moments
@@ -384,18 +384,8 @@ SIMULATIONS = [
 
 
 @pytest.mark.parametrize(("simulation", "at"), SIMULATIONS)
-def test_twins_and_batches(simulation, at, monkeypatch):
-    """NumPy and Numba agree trial by trial, and a trial does not depend on those drawn with it."""
-    whole = simulation(12, Stream.from_seed(4), **at)
-    reference = simulation(12, Stream.from_seed(4, "numpy"), **at)
-    later = simulation(5, Stream(Stream.from_seed(4).key, "numba", 7), **at)
-    # A few trials at a time.
-    monkeypatch.setitem(BATCH, "numba", 3 * 8 * 12 * 6)
-    parted = simulation(12, Stream.from_seed(4), **at)
-    for name, values in whole.items():
-        np.testing.assert_allclose(values, reference[name], rtol=1e-9, atol=1e-11)
-        np.testing.assert_allclose(values[7:], later[name], rtol=1e-11, atol=1e-13)
-        np.testing.assert_allclose(values, parted[name], rtol=1e-11, atol=1e-13)
+def test_twins_and_batches(simulation, at):
+    demand_twins(simulation, at, atol=1e-11)
 
 
 @pytest.mark.parametrize("c", [0.5, 2.0])

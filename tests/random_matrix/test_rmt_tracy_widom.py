@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import special
+from simulation_twins import demand_twins
 
 from theorylab.derivations.random_matrix import hastings_mcleod as painleve
 from theorylab.derivations.random_matrix import rmt_tracy_widom as theory
@@ -15,6 +16,7 @@ from theorylab.derivations.random_matrix.tracy_widom import TracyWidom
 from theorylab.errors import DomainError
 from theorylab.kernels.random import Stream
 from theorylab.sims.random_matrix.soft_edges import gaussian_edge, wishart_edge
+from theorylab.simulation import Simulation
 
 BETAS = (1, 2, 4)
 betas = st.sampled_from(BETAS)
@@ -200,8 +202,6 @@ def test_gaussian_edges_are_those_of_dense_matrices(beta: int) -> None:
 
 
 @pytest.mark.parametrize("simulated", [gaussian_edge, wishart_edge])
-def test_twins_agree_trial_by_trial(simulated: object) -> None:
+def test_twins_and_batches(simulated: Simulation) -> None:
     at = {"P": 40, "beta": 4} if simulated is gaussian_edge else {"p": 12, "n": 30, "beta": 2, "edge": "smallest"}
-    one, other = (simulated(50, Stream.from_seed(2, backend), **at) for backend in ("numpy", "numba"))  # type: ignore[operator]
-    for name in one:
-        assert np.allclose(one[name], other[name], rtol=1e-9, atol=1e-9)
+    demand_twins(simulated, at)

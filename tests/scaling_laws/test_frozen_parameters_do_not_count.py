@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from simulation_twins import demand_array_standard, demand_twins
 from threadpoolctl import threadpool_limits
 
-from theorylab.backends import BATCH
 from theorylab.derivations.scaling_laws import frozen_parameters_do_not_count as d
 from theorylab.derivations.scaling_laws import msr_random_feature_finite as finite
 from theorylab.errors import DomainError
@@ -122,31 +122,13 @@ SIMULATIONS = {
 
 
 @pytest.mark.parametrize("name", SIMULATIONS)
-def test_twins_and_batches(name, monkeypatch):
-    """NumPy and Numba agree trial by trial, and a trial does not know its company."""
-    simulation, at = SIMULATIONS[name]
-    whole = simulation(7, Stream.from_seed(3), **at)
-    reference = simulation(7, Stream.from_seed(3, "numpy"), **at)
-    monkeypatch.setitem(BATCH, "numba", 1)
-    piecewise = simulation(7, Stream.from_seed(3), **at)
-    for key, values in whole.items():
-        np.testing.assert_allclose(reference[key], values, rtol=1e-9)
-        np.testing.assert_allclose(piecewise[key], values, rtol=1e-11)
+def test_twins_and_batches(name):
+    demand_twins(*SIMULATIONS[name])
 
 
-def test_array_code_keeps_to_the_standard():
-    strict = pytest.importorskip("array_api_strict", reason="array-api-strict is not installed")
-
-    class Strict(Stream):
-        def _filled(self, normal, trials, shape):
-            return strict.asarray(super()._filled(normal, trials, shape))
-
-    for simulation, at in SIMULATIONS.values():
-        plain = simulation(4, Stream.from_seed(3), **at)
-        other = simulation.function(4, Strict.from_seed(3), **at)
-        other = other if isinstance(other, dict) else {"value": other}
-        for key, values in plain.items():
-            np.testing.assert_allclose(np.asarray(other[key]), values, rtol=1e-8)
+@pytest.mark.parametrize("name", SIMULATIONS)
+def test_array_code_keeps_to_the_standard(name):
+    demand_array_standard(*SIMULATIONS[name], rtol=1e-8)
 
 
 def test_ranks_are_places():

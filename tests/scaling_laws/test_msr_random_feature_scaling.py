@@ -11,9 +11,9 @@ import pytest
 import sympy as sp
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from simulation_twins import demand_array_standard, demand_twins
 from threadpoolctl import threadpool_limits
 
-from theorylab.backends import BATCH
 from theorylab.derivations.scaling_laws import msr_random_feature_finite as finite
 from theorylab.derivations.scaling_laws import msr_random_feature_limits as limits
 from theorylab.derivations.scaling_laws import msr_random_feature_scaling as model
@@ -303,35 +303,14 @@ SIMULATIONS = {
 
 
 @pytest.mark.parametrize("name", SIMULATIONS)
-def test_twins_and_batches(name, monkeypatch):
-    """NumPy and Numba agree trial by trial, and a trial does not know its company."""
-    simulation, at = SIMULATIONS[name]
-    backend = simulation.backend("auto")
-    whole = simulation(7, Stream.from_seed(3, backend), **at)
-    reference = simulation(7, Stream.from_seed(3, "numpy"), **at)
-    alone = simulation(3, Stream.from_seed(3, backend), **at)
-    monkeypatch.setitem(BATCH, backend, 1)
-    piecewise = simulation(7, Stream.from_seed(3, backend), **at)
-    for key, values in whole.items():
-        np.testing.assert_allclose(reference[key], values, rtol=1e-9, atol=1e-13)
-        np.testing.assert_allclose(alone[key], values[:3], rtol=1e-11, atol=1e-13)
-        np.testing.assert_allclose(piecewise[key], values, rtol=1e-11, atol=1e-13)
+def test_twins_and_batches(name):
+    demand_twins(*SIMULATIONS[name])
 
 
-def test_array_code_keeps_to_the_standard(monkeypatch):
-    strict = pytest.importorskip("array_api_strict", reason="array-api-strict is not installed")
-
-    class Strict(Stream):
-        def _filled(self, normal, trials, shape):
-            return strict.asarray(super()._filled(normal, trials, shape))
-
-    for simulation, at in SIMULATIONS.values():
-        if "cupy" in simulation.backends:
-            plain = simulation(4, Stream.from_seed(3), **at)
-            other = simulation.function(4, Strict.from_seed(3), **at)
-            other = other if isinstance(other, dict) else {"value": other}
-            for key, values in plain.items():
-                np.testing.assert_allclose(np.asarray(other[key]), values, rtol=1e-9, atol=1e-13)
+@pytest.mark.parametrize("name", SIMULATIONS)
+def test_array_code_keeps_to_the_standard(name):
+    if "cupy" in SIMULATIONS[name][0].backends:
+        demand_array_standard(*SIMULATIONS[name])
 
 
 def test_the_mean_spectrum_has_the_trace_of_the_data():
