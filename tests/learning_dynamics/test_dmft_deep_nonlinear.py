@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
 from theorylab.derivations.learning_dynamics import dmft_deep_nonlinear as d
@@ -80,6 +82,23 @@ def test_smooth_networks_approach_the_lazy_limit_like_gamma_squared_and_relu_lik
 def test_learning_moves_kernels_more_the_larger_gamma():
     values = [d.FORWARD(**{**POINT, "gamma": g, "t": 6})[-1] for g in (0.1, 0.5, 1.0, 2.0)]
     assert np.all(np.diff(values) > 0.01)
+
+
+@settings(max_examples=12, deadline=None, derandomize=True)
+@given(
+    name=st.sampled_from(["tanh", "relu", "erf"]),
+    gamma=st.floats(0.1, 2.0),
+    rate=st.floats(0.01, 0.1),
+    c=st.floats(0.2, 5.0),
+)
+def test_laziness_and_label_come_as_their_product(name, gamma, rate, c):
+    """f(gamma, y) / y is a function of gamma y: outputs are measured in units of 1/gamma."""
+    point = {**POINT, "activation": name, "rate": rate, "samples": 16, "t": np.arange(4)}
+    a = {q: getattr(d, q)(**{**point, "gamma": gamma, "y": 1.0}) for q in ("OUTPUT", "FORWARD", "BACKWARD")}
+    b = {q: getattr(d, q)(**{**point, "gamma": gamma / c, "y": c}) for q in a}
+    np.testing.assert_allclose(b["OUTPUT"], c * a["OUTPUT"], rtol=1e-8, atol=1e-12)
+    np.testing.assert_allclose(b["FORWARD"], a["FORWARD"], rtol=1e-8)
+    np.testing.assert_allclose(b["BACKWARD"], a["BACKWARD"], rtol=1e-8)
 
 
 def test_arrays_broadcast_and_times_share_a_solution():
