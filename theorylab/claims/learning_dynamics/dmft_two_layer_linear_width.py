@@ -161,7 +161,7 @@ def kernels_before_training() -> Claim:
         d.INITIAL_KERNELS,
         Expectation(observable="kernels"),
         mutants,
-        [{"N": 40, "gamma": 1.0, "rho": 0.7}],
+        [{"N": 160, "gamma": 1.0, "rho": 0.7}],
         (0.15, 0.04, 0.015),
         (16_384, 262_144, 2_097_152),
     )
@@ -188,7 +188,7 @@ def outputs_are_normal() -> Claim:
         mutants,
         [{"N": 50, "gamma": 2.0, "rho": 0.5}],
         (0.025, 0.01, 0.005),
-        (32_768, 262_144, 1_048_576),
+        (65_536, 262_144, 1_048_576),
     )
 
 
