@@ -104,7 +104,7 @@ class Estimate:
     @property
     def error(self) -> np.ndarray:
         """All together."""
-        return self.monte_carlo + self.discretisation
+        return np.asarray(self.monte_carlo + self.discretisation)
 
 
 @dataclass(frozen=True)
