@@ -246,7 +246,7 @@ def flow_given(triple: np.ndarray, y: float, tau: np.ndarray) -> np.ndarray:
     root = np.sqrt(c**2 + 4 * y**2)
     turn = np.tanh(root * tau / 2)
     over, under = root * u + (2 * y * u + c) * turn, root + (c * u - 2 * y) * turn
-    return c / 4 * (over / under - under / over)
+    return np.asarray(c / 4 * (over / under - under / over))
 
 
 def _flow_given(*, triple: Any, y: Any, tau: Any) -> Any:
@@ -381,9 +381,9 @@ FINAL_CHANGE = ClosedForm(
 )
 
 
-def _exponent(value: int, quantity: str, derivation: Derivation) -> ClosedForm:
+def _exponent(value: sp.Expr, quantity: str, derivation: Derivation) -> ClosedForm:
     return ClosedForm(
-        expr=sp.Integer(value),
+        expr=value,
         space=Space([]),
         quantity=quantity,
         conventions={**CONVENTIONS, "sign": "the quantity grows like its size to this power"},
@@ -391,7 +391,7 @@ def _exponent(value: int, quantity: str, derivation: Derivation) -> ClosedForm:
     )
 
 
-SCATTER = _exponent(-1, "exponent of the variance between networks", _GRADIENT)
-BIAS = _exponent(-1, "exponent of the mean's distance from the limit", _GRADIENT)
-LAZINESS = _exponent(-2, "exponent of the feature change in the output scale", _LAZY)
-TANGENT = _exponent(-1, "exponent of the feature change in the neural-tangent parametrisation", _LAZY)
+SCATTER = _exponent(-sp.Rational(1, 2), "exponent of the scatter between networks", _GRADIENT)
+BIAS = _exponent(-sp.S.One, "exponent of the mean's distance from the limit", _GRADIENT)
+LAZINESS = _exponent(-sp.Integer(2), "exponent of the feature change in the output scale", _LAZY)
+TANGENT = _exponent(-sp.S.One, "exponent of the feature change in the neural-tangent parametrisation", _LAZY)

@@ -117,7 +117,7 @@ def mean(flow: bool = False, **arrays: Any) -> tuple[np.ndarray, np.ndarray]:
     def compute(t: Any, psi: Any, **rest: Any) -> Any:
         times, when = np.unique(t, return_inverse=True)
         places, where = np.unique(psi, return_inverse=True)
-        found = moments(times, places, flow=flow, **({"eta": 1.0} if flow else {}), **rest)
+        found = moments(times, places, flow=flow, **({"eta": 1.0, **rest} if flow else rest))
         return found.mean[when, where], found.mean_error
 
     return _points(compute, arrays, ("tau" if flow else "t", "psi"))
@@ -130,7 +130,7 @@ def covariance(flow: bool = False, crossed: float = 2.0, **arrays: Any) -> tuple
         times, when = np.unique(t, return_inverse=True)
         places, where = np.unique(np.append(psi, psi2), return_inverse=True)
         one, two = np.split(where, 2)
-        found = moments(times, places, flow=flow, crossed=crossed, **({"eta": 1.0} if flow else {}), **rest)
+        found = moments(times, places, flow=flow, crossed=crossed, **({"eta": 1.0, **rest} if flow else rest))
         return found.covariance[when, one, two], found.covariance_error
 
     return _points(compute, arrays, ("tau" if flow else "t", "psi", "psi2"))
@@ -144,7 +144,7 @@ def _posterior(*, activation: Any, depth: Any, C_W: Any, C_b: Any, trained: Any,
     def compute(psi: Any, psi2: Any, *, activation: str, depth: float, C_W: float, C_b: float, m: float, spread: float,
                 waves: float, radius: float) -> Any:  # fmt: skip
         x, _ = data(m, spread, waves, radius)
-        network = {"depth": int(depth), "weight_variance": C_W, "bias_variance": C_b, "tangent": False}
+        network: dict[str, Any] = {"depth": int(depth), "weight_variance": C_W, "bias_variance": C_b, "tangent": False}
         one, two = circle(psi, radius), circle(psi2, radius)
         prior = gram(activation, x, **network).K
         left, right = (gram(activation, z, x, **network).K for z in (one, two))

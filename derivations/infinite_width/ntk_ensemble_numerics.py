@@ -144,7 +144,7 @@ def ensemble(
             f"inputs {x.shape}, labels {y.shape} and points {at.shape} do not fit: want [m, n_0], [m] and [q, n_0]"
         )
     both = np.concatenate([x, at])
-    network = {"depth": depth, "weight_variance": weight_variance, "bias_variance": bias_variance}
+    network: dict[str, Any] = {"depth": depth, "weight_variance": weight_variance, "bias_variance": bias_variance}
     K, tangent = gram(act, both, **network)
     # Training the last layer alone: its gradients are the features, whose kernel is that of the start.
     Theta = K if trained == "readout" or tangent is None else tangent

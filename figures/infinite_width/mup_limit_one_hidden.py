@@ -31,7 +31,7 @@ def trajectories(budget: str = "quick") -> Figure:
     labels = np.repeat(LABELS, steps.size)
 
     def loss(f: np.ndarray) -> np.ndarray:
-        return 0.5 * np.sum(((f - labels) ** 2).reshape(*f.shape[:-1], 2, -1), axis=-2)
+        return np.asarray(0.5 * np.sum(((f - labels) ** 2).reshape(*f.shape[:-1], 2, -1), axis=-2))
 
     rng = Stream.from_seed(0)
     shades = colormaps["viridis"](np.linspace(0.85, 0.15, len(widths)))

@@ -134,21 +134,20 @@ def halves(
     Returns
     -------
     scatter : float64[trials]
-        Half the squared difference of the halves' outputs: its mean is the variance at width n.
+        Absolute difference of the outputs of the halves, two independent networks of width n.
     defect : float64[trials]
         Output of the whole minus the mean of its halves: what the width does to the mean, without most of the scatter.
     """
     hidden, readout = _weights(rng, trials, 2 * n, 2)
     outputs = []
     for part in (slice(None), slice(0, n), slice(n, None)):
-        own = [hidden[:, part, :], readout[:, part]]
         trained = _trained(
-            rng, *own, _circle(np.array([0.0, angle])), np.array([y1, y2]), _circle(np.array([psi])), [int(t)],
-            activation, eta, sigma_u, sigma_v, alpha,
+            rng, hidden[:, part, :], readout[:, part], _circle(np.array([0.0, angle])), np.array([y1, y2]),
+            _circle(np.array([psi])), [int(t)], activation, eta, sigma_u, sigma_v, alpha,
         )  # fmt: skip
         outputs.append(trained.outputs[:, 0, 0, 0])
     whole, first, second = outputs
-    return {"scatter": 0.5 * (first - second) ** 2, "defect": whole - 0.5 * (first + second)}
+    return {"scatter": namespace(whole).abs(first - second), "defect": whole - 0.5 * (first + second)}
 
 
 def _one_input(

@@ -137,10 +137,10 @@ def _across_widths(observable: str, prediction: Any, mutants: Any) -> Claim:
 
 @theory.claim
 def fluctuations() -> Claim:
-    """Networks scatter about the limit by n^(-1/2): the variance between two of width n falls like 1/n."""
+    """Networks scatter about the limit by n^(-1/2): so falls the mean absolute difference between two of width n."""
     from theorylab.derivations.infinite_width import mup_limit_one_hidden as d
 
-    return _across_widths("scatter", d.SCATTER, [Mutant("variance n^(-1/2)", -0.5), Mutant("variance n^-2", -2)])
+    return _across_widths("scatter", d.SCATTER, [Mutant("n^-1, like their mean", -1), Mutant("it stays", 0)])
 
 
 @theory.claim
