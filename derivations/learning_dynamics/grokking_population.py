@@ -98,7 +98,7 @@ class Population:
                 )
         return np.stack([kept[int(t)] for t in wanted])
 
-    def flow(self, gram: np.ndarray, times: np.ndarray, accuracy: float = 1e-9) -> tuple[np.ndarray, np.ndarray]:
+    def flow(self, gram: np.ndarray, times: np.ndarray, accuracy: float = 1e-8) -> tuple[np.ndarray, np.ndarray]:
         """Gradient flow by the classical Runge-Kutta rule, its step halved until the losses stand still.
 
         Returns

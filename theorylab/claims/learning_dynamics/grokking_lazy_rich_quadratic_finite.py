@@ -71,7 +71,7 @@ def train_loss_off_by_five_per_cent() -> Claim:
     from dataclasses import replace
 
     claim = _course("train", (0.012, 0.01, 0.01), factor=0.95)
-    quick = replace(claim.budgets["quick"], trials=768)
+    quick = replace(claim.budgets["quick"], trials=2_048)
     return replace(claim, mutants=(), budgets={**claim.budgets, "quick": quick})
 
 
