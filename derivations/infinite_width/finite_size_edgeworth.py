@@ -21,16 +21,15 @@ Source
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from functools import cache
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.polynomial import hermite_e
-from scipy.special import ndtr
 
 from theorylab.derivation import Derivation
-from theorylab.derivations.infinite_width import edgeworth_law, edgeworth_moments
+from theorylab.derivations.infinite_width import edgeworth_moments
+from theorylab.derivations.infinite_width import edgeworth_series as numbers
 from theorylab.derivations.infinite_width import finite_size_edgeworth_steps as steps
 from theorylab.parameters import Choices, Integers, Interval, Observed, Parameter, Space
 from theorylab.prediction import ClosedForm, Numerical
@@ -59,25 +58,6 @@ CONVENTIONS = {
 }
 SOURCE = "Antognini (2019); Petrov (1975), chapter VI"
 NETWORK = (WIDTH, ACTIVATION, WEIGHTS, SPREAD, SCALE, BIAS)
-# Widths from which limits in 1/N are extrapolated.
-WIDTHS = (64, 128, 256, 512)
-
-
-def network_cumulants(
-    *, N: float, activation: str, weights: str, q: float, s: float, sigma_b: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Cumulants 2, 4, 6 and 8 of the output, and their errors, float64[4] each."""
-    site, error = edgeworth_moments.site_cumulants(activation, weights, q, s)
-    falls = float(N) ** -np.arange(4.0)
-    return site * falls + np.array([sigma_b**2, 0.0, 0.0, 0.0]), error * falls
-
-
-def normalised(**network: Any) -> tuple[np.ndarray, np.ndarray]:
-    """k_4, k_6 and k_8: cumulants of the output at unit variance, and their errors, float64[3] each."""
-    kappa, error = network_cumulants(**network)
-    powers = np.arange(2.0, 5.0)
-    k = kappa[1:] / kappa[0] ** powers
-    return k, error[1:] / kappa[0] ** powers + powers * np.abs(k) * error[0] / kappa[0]
 
 
 def pointwise(evaluate: Callable[..., tuple[Any, Any]], **arrays: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -91,14 +71,14 @@ def pointwise(evaluate: Callable[..., tuple[Any, Any]], **arrays: Any) -> tuple[
 
 def _cumulant(index: int) -> Callable[..., Any]:
     def one(**network: Any) -> tuple[Any, Any]:
-        value, error = network_cumulants(**network)
+        value, error = numbers.network_cumulants(**network)
         return value[index], error[index]
 
     return lambda **arrays: pointwise(one, **arrays)
 
 
 def _kurtosis(**network: Any) -> tuple[Any, Any]:
-    value, error = normalised(**network)
+    value, error = numbers.normalised(**network)
     return value[0], error[0]
 
 
@@ -107,170 +87,79 @@ def _relu_fourth(*, sigma4: Any, **network: Any) -> tuple[Any, Any]:
     return value * sigma4, error * np.abs(sigma4)
 
 
-def hermite_moments(**network: Any) -> tuple[np.ndarray, np.ndarray]:
-    """sigma^n E He_n(f/sigma) for n = 4, 6, 8, float64[3], and their errors."""
-    kappa, error = network_cumulants(**network)
-    eighth = kappa[3] + 35.0 * kappa[1] ** 2
-    return np.array([kappa[1], kappa[2], eighth]), np.array(
-        [error[1], error[2], error[3] + 70.0 * abs(kappa[1]) * error[1]]
-    )
-
-
 def _hermite(**arrays: Any) -> tuple[np.ndarray, np.ndarray]:
-    return hermite_moments(**{k: v.item() for k, v in arrays.items()})
-
-
-def _law(**point: Any) -> edgeworth_law.Output:
-    return edgeworth_law.output(
-        *(point[k] for k in ("N", "activation", "weights")), *(float(point[k]) for k in ("q", "s", "sigma_b"))
-    )
+    return numbers.hermite_moments(**{k: v.item() for k, v in arrays.items()})
 
 
 def _cdf(*, x: np.ndarray, **network: Any) -> tuple[np.ndarray, np.ndarray]:
-    return _law(**{k: v.item() for k, v in network.items()}).cdf(x)
+    return numbers.law(**{k: v.item() for k, v in network.items()}).cdf(x)
 
 
 def _beyond(*, level: float, **network: Any) -> tuple[Any, Any]:
-    value, error = _law(**network).upper(np.asarray([level]))
+    value, error = numbers.law(**network).upper(np.asarray([level]))
     return 2.0 * value[0], 2.0 * error[0]
 
 
 def _tail(*, T: float, **network: Any) -> tuple[Any, Any]:
-    law = _law(**network)
+    law = numbers.law(**network)
     value, error = law.upper(np.asarray([T * law.deviation]))
     return 2.0 * value[0], 2.0 * error[0]
 
 
-@cache
-def corrections(order: int) -> Mapping[int, Any]:
-    """Coefficients of He_n at one order in 1/N, as functions of (k4, k6, k8)."""
-    import sympy as sp
-
-    return {n: sp.lambdify(steps.K, c) for n, c in steps.hermite_coefficients(order).items()}
-
-
-def series(y: np.ndarray, k: np.ndarray, orders: int, tail: bool = False) -> np.ndarray:
-    """The Edgeworth series through an order in 1/N: density over the normal one, or P(|f| > y sigma)."""
-    total = np.ones_like(y) if not tail else 2.0 * ndtr(-y)
-    for order in range(1, orders + 1):
-        total = total + term(y, k, order, tail)
-    return np.asarray(total)
-
-
-def term(y: np.ndarray, k: np.ndarray, order: int, tail: bool = False) -> np.ndarray:
-    """One order of `series`."""
-    coefficients = np.zeros(4 * order + 1)
-    for n, c in corrections(order).items():
-        coefficients[n] = c(*k)
-    if not tail:
-        return np.asarray(hermite_e.hermeval(y, coefficients))
-    # The integral of g He_n from T on is g(T) He_(n-1)(T).
-    density = np.exp(-0.5 * np.square(y)) / math.sqrt(2.0 * math.pi)
-    return np.asarray(2.0 * density * hermite_e.hermeval(y, coefficients[1:]))
-
-
 def _series_tail(orders: int, factor: float = 1.0) -> Callable[..., Any]:
     def one(*, T: float, **network: Any) -> tuple[Any, Any]:
-        k, error = normalised(**network)
-        here, there = (series(np.asarray(T), x * np.array([factor, 1.0, 1.0]), orders, True) for x in (k, k + error))
+        k, error = numbers.normalised(**network)
+        here, there = (
+            numbers.series(np.asarray(T), x * np.array([factor, 1.0, 1.0]), orders, True) for x in (k, k + error)
+        )
         return here, abs(there - here) + 1e-15
 
     return lambda **arrays: pointwise(one, **arrays)
 
 
 def _beyond_by_series(orders: int, factor: float = 1.0) -> Callable[..., Any]:
-    def one(*, level: float, **network: Any) -> tuple[Any, Any]:
-        return _series_tail(orders, factor)(T=level / _law(**network).deviation, **network)
+    tail = _series_tail(orders, factor)
+
+    def one(*, level: float, **network: Any) -> Any:
+        return tail(T=level / numbers.law(**network).deviation, **network)
 
     return lambda **arrays: pointwise(one, **arrays)
 
 
 def _next_term(squares: bool = True) -> Callable[..., Any]:
     def one(*, order: float, T: float, **network: Any) -> tuple[Any, Any]:
-        k, error = normalised(N=1, **network)
-        here, there = (term(np.asarray(T), x, int(order) + 1) for x in (k, k + error))
+        k, error = numbers.normalised(N=1, **network)
+        here, there = (numbers.term(np.asarray(T), x, int(order) + 1) for x in (k, k + error))
         if not squares:
             only = np.zeros(2 * int(order) + 5)
             only[-1] = k[int(order)] / math.factorial(2 * int(order) + 4)
-            here = there = hermite_e.hermeval(T, only)
+            here = there = np.asarray(hermite_e.hermeval(T, only))
         return here, abs(there - here) + 1e-14 * abs(here)
 
     return lambda **arrays: pointwise(one, **arrays)
 
 
-def residuals(order: int, T: float, **network: Any) -> tuple[np.ndarray, np.ndarray]:
-    """p/g minus the series through an order at y = T and `WIDTHS`, and its error."""
-    values, errors = [], []
-    for width in WIDTHS:
-        law = _law(N=width, **network)
-        p, error = law.density(np.asarray(T * law.deviation))
-        scale = law.deviation * math.sqrt(2.0 * math.pi) * math.exp(0.5 * T * T)
-        k, e = normalised(N=width, **network)
-        one = series(np.asarray(T), k, order)
-        values.append(scale * p - one)
-        errors.append(scale * error + abs(series(np.asarray(T), k + e, order) - one))
-    return np.array(values), np.array(errors)
-
-
-def limit(values: np.ndarray, errors: np.ndarray) -> tuple[float, float]:
-    """Extrapolate values at the last of `WIDTHS` in powers of 1/N; the error is the last improvement."""
-    sizes = np.array(WIDTHS[-len(values) :], dtype=float)
-    weights = [_at_infinity(sizes[i:]) for i in (0, 1)]
-    full, short = (float(w @ values[-len(w) :]) for w in weights)
-    return full, abs(full - short) + float(np.abs(weights[0]) @ errors)
-
-
-def _at_infinity(sizes: np.ndarray) -> np.ndarray:
-    """Weights of polynomial extrapolation to 1/N = 0."""
-    x = 1.0 / sizes
-    return np.array([np.prod(np.delete(x, i) / (np.delete(x, i) - x[i])) for i in range(len(x))])
-
-
 def _observed_term(*, order: float, T: float, **network: Any) -> tuple[Any, Any]:
-    values, errors = residuals(int(order), T, **network)
-    grown = np.array(WIDTHS, dtype=float) ** (order + 1.0)
-    return limit(values * grown, errors * grown)
+    values, errors = numbers.residuals(int(order), T, **network)
+    grown = np.array(numbers.WIDTHS, dtype=float) ** (order + 1.0)
+    return numbers.limit(values * grown, errors * grown)
 
 
 def _observed_rate(*, order: float, T: float, **network: Any) -> tuple[Any, Any]:
-    values, errors = residuals(int(order), T, **network)
+    values, errors = numbers.residuals(int(order), T, **network)
     rates = np.log2(np.abs(values[:-1] / values[1:]))
     relative = errors / np.abs(values)
-    return limit(rates, (relative[:-1] + relative[1:]) / math.log(2.0))
-
-
-def divergence(**network: Any) -> tuple[float, float]:
-    """KL(p || g) of the output at unit variance, and its error; no atom, and a bounded density."""
-    law = _law(**network)
-    found = []
-    for nodes in (20, 14):
-        x, w = np.polynomial.legendre.leggauss(nodes)
-        low = np.arange(0.0, 9.0, 1.5)[:, None]
-        y, weight = (low + 0.75 * (x + 1.0)).ravel(), np.tile(0.75 * w, len(low))
-        p, error = law.density(y * law.deviation)
-        ratio = p * law.deviation * math.sqrt(2.0 * math.pi) * np.exp(0.5 * y * y)
-        g = np.exp(-0.5 * y * y) / math.sqrt(2.0 * math.pi)
-        # r log r - r + 1, the same integral, is of second order in the small r - 1 everywhere.
-        found.append(2.0 * float(np.sum(weight * g * _entropy(ratio))))
-    error = 2.0 * float(np.sum(weight * law.deviation * error * np.abs(np.log(np.maximum(ratio, 1e-300)))))
-    return found[0], abs(found[0] - found[1]) + error
-
-
-def _entropy(r: np.ndarray) -> np.ndarray:
-    small = np.abs(r - 1.0) < 1e-3
-    d = np.where(small, r - 1.0, 0.0)
-    safe = np.maximum(r, 1e-300)
-    return np.where(small, d * d * (0.5 - d / 6.0 + d * d / 12.0 - d**3 / 20.0), safe * np.log(safe) - safe + 1.0)
+    return numbers.limit(rates, (relative[:-1] + relative[1:]) / math.log(2.0))
 
 
 def _observed_divergence(**network: Any) -> tuple[Any, Any]:
-    grown = np.array(WIDTHS, dtype=float) ** 2
-    value, error = np.array([divergence(N=width, **network) for width in WIDTHS]).T
-    return limit(value * grown, error * grown)
+    grown = np.array(numbers.WIDTHS, dtype=float) ** 2
+    value, error = np.array([numbers.divergence(N=width, **network) for width in numbers.WIDTHS]).T
+    return numbers.limit(value * grown, error * grown)
 
 
 def _divergence(**network: Any) -> tuple[Any, Any]:
-    k, error = normalised(N=1, **network)
+    k, error = numbers.normalised(N=1, **network)
     return k[0] ** 2 / 48.0, abs(k[0]) * error[0] / 24.0
 
 

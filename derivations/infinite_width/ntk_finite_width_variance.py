@@ -29,6 +29,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import sympy as sp
 from scipy.special import exprel
 
 from theorylab.derivation import Derivation
@@ -71,7 +72,7 @@ def _network(index: int, wrong: Wrong = RIGHT) -> Callable[..., Any]:
         if any(v.size != 1 for v in rest.values()):
             raise DomainError("widths is the array of one network's widths: give one number for every other parameter")
         values = {k: v.item() for k, v in rest.items()}
-        value = recursion.moments(np.atleast_1d(widths), **values, wrong=wrong)[index]
+        value = recursion.moments(widths.ravel().tolist(), **values, wrong=wrong)[index]
         return np.asarray(value), np.asarray(1e-13 * abs(value))
 
     return function
@@ -247,13 +248,13 @@ LIMIT_WITH_BIASES = ClosedForm(
     corners=({"r": 1e-9, "alpha": 0.0, "b": 0.5}, {"r": 10.0, "alpha": 0.0, "b": 1.0}, {"r": 1.0, "b": 0.0}),
 )
 QUOTED = ClosedForm(
-    expr=steps.sp.exp((3 * _m - 1) * steps.r),
+    expr=sp.exp((3 * _m - 1) * steps.r),
     space=Space([RATIO, SLOPE]),
     quantity="E Theta^2/(E Theta)^2 as n grows at L = r n, criticality, weights alone",
     conventions=CONVENTIONS,
     derivation=_SERIES,
 )
-_place = (steps.L - 1) * steps.sp.log(1 + (3 * _m - 1) / steps.n) / (3 * _m - 1)
+_place = (steps.L - 1) * sp.log(1 + (3 * _m - 1) / steps.n) / (3 * _m - 1)
 EFFECTIVE = ClosedForm(
     expr=steps.limit(_m).subs(steps.r, _place),
     numeric=_effective,
@@ -285,7 +286,7 @@ OBSERVED_CORRECTION = _numerical(
 )
 OBSERVED_RATE = _numerical(_pointwise(_observed_rate), "power of 1/n, by the recursion", "", RATIO, SLOPE)
 RATE = ClosedForm(
-    expr=steps.sp.S.One,
+    expr=sp.S.One,
     space=Space([]),
     quantity="power of 1/n with which the limit in L/n is approached",
     conventions=CONVENTIONS,

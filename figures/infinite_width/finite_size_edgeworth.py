@@ -10,7 +10,9 @@ from matplotlib.figure import Figure
 from numpy.polynomial import hermite_e
 from scipy.special import ndtr
 
-from theorylab.derivations.infinite_width import finite_size_edgeworth as exact
+from theorylab.derivations.infinite_width import edgeworth_law
+from theorylab.derivations.infinite_width import edgeworth_series as exact
+from theorylab.derivations.infinite_width import finite_size_edgeworth as theory
 from theorylab.kernels.random import Stream
 from theorylab.sims.infinite_width import one_hidden_layer
 
@@ -27,7 +29,7 @@ def residual(budget: str = "quick") -> Figure:
     left, right = figure.subplots(1, 2)
     y = np.linspace(1e-3, 3.3, 140)
     for i, width in enumerate(MANY):
-        law = exact.edgeworth_law.output(width, "tanh", "normal", 1.0, 1.0, 0.0)
+        law = edgeworth_law.output(width, "tanh", "normal", 1.0, 1.0, 0.0)
         k, _ = exact.normalised(N=width, **NETWORK)
         p = law.density(y * law.deviation)[0] * law.deviation * np.sqrt(2 * np.pi) * np.exp(0.5 * y * y)
         left.plot(y, (p - 1) * 24 / k[0], color=f"C{i}", label=f"$N = {width}$")
@@ -39,7 +41,7 @@ def residual(budget: str = "quick") -> Figure:
     edges = np.linspace(0.0, 3.3, 12)
     weight = np.diff(ndtr(edges))
     for i, width in enumerate(FEW[:2]):
-        law = exact.edgeworth_law.output(width, "tanh", "normal", 1.0, 1.0, 0.0)
+        law = edgeworth_law.output(width, "tanh", "normal", 1.0, 1.0, 0.0)
         f = one_hidden_layer.single(DRAWN[budget], Stream.from_seed(i), N=width, **NETWORK)["value"]
         counts = np.histogram(np.abs(f) / law.deviation, edges)[0]
         unit = 24 / exact.normalised(N=width, **NETWORK)[0][0] / (2 * weight * f.size)
@@ -79,7 +81,7 @@ def moments(budget: str = "quick") -> Figure:
         network = {**NETWORK, "activation": activation, "weights": weights}
         widths = np.unique(np.round(np.geomspace(1, 256, 60)))
         table = np.array([exact.hermite_moments(N=n, **network)[0] for n in widths])
-        scale = float(exact.VARIANCE(N=1, **network))
+        scale = float(theory.VARIANCE(N=1, **network))
         site = exact.hermite_moments(N=10**6, **network)[0]
         for i, order in enumerate((4, 6, 8)):
             color, unit = f"C{i}", scale ** (order / 2)

@@ -14,6 +14,7 @@ from scipy import integrate, special
 
 from theorylab.derivations.infinite_width import edgeworth_joint as joint
 from theorylab.derivations.infinite_width import edgeworth_law, edgeworth_moments
+from theorylab.derivations.infinite_width import edgeworth_series as numbers
 from theorylab.derivations.infinite_width import finite_size_edgeworth as d
 from theorylab.errors import DomainError, UnknownNameError
 from theorylab.kernels.random import Stream
@@ -66,8 +67,8 @@ def test_unknown_activation_is_named():
 @fixed
 @given(st.integers(1, 200), st.floats(0.05, 20.0), st.floats(0.1, 5.0), st.sampled_from(["tanh", "relu", "sin"]))
 def test_cumulants_fall_by_powers_of_the_width_and_scale_with_the_weights(N, q, s, name):
-    one, _ = d.network_cumulants(N=1, activation=name, weights="uniform", q=q, s=s, sigma_b=0.0)
-    many, _ = d.network_cumulants(N=N, activation=name, weights="uniform", q=q, s=2 * s, sigma_b=0.0)
+    one, _ = numbers.network_cumulants(N=1, activation=name, weights="uniform", q=q, s=s, sigma_b=0.0)
+    many, _ = numbers.network_cumulants(N=N, activation=name, weights="uniform", q=q, s=2 * s, sigma_b=0.0)
     powers = np.arange(4)
     np.testing.assert_allclose(many, one * 4.0 ** (powers + 1) / float(N) ** powers, rtol=1e-12)
 
@@ -87,7 +88,7 @@ def test_special_cases():
     assert d.KURTOSIS(N=5, activation="sign", weights="rademacher", q=3.0) == pytest.approx(-2 / 5)
     # Small preactivations: linear units, products of two normals.
     assert d.KURTOSIS(N=1, activation="tanh", q=1e-8) == pytest.approx(6.0, rel=1e-6)
-    k, _ = d.normalised(**{**NETWORK, "N": 1, "activation": "sin", "q": 1e-8})
+    k, _ = numbers.normalised(**{**NETWORK, "N": 1, "activation": "sin", "q": 1e-8})
     assert k[1] == pytest.approx(15**2 - 15 * 9 + 30, rel=1e-6)
 
 
@@ -149,7 +150,7 @@ def test_the_moments_of_the_law_are_the_cumulants(N, weights, sigma_b):
     m = [float(np.sum(weight * place**p)) for p in (0, 2, 4, 6, 8)]
     assert m[0] == pytest.approx(1.0, abs=1e-7)
     found = edgeworth_moments.cumulants(*m[1:])
-    exact, _ = d.network_cumulants(N=N, **network)
+    exact, _ = numbers.network_cumulants(N=N, **network)
     np.testing.assert_allclose(found[:3], exact[:3], rtol=1e-4, atol=1e-7)
 
 
@@ -179,14 +180,14 @@ def test_the_series_of_tail_and_density_belong_together():
     g = np.exp(-0.5 * y * y) / np.sqrt(2 * np.pi)
     step = 1e-5
     for orders in (0, 1, 2, 3):
-        slope = (d.series(y + step, k, orders, True) - d.series(y - step, k, orders, True)) / (2 * step)
-        np.testing.assert_allclose(-slope / 2, g * d.series(y, k, orders), atol=1e-9)
+        slope = (numbers.series(y + step, k, orders, True) - numbers.series(y - step, k, orders, True)) / (2 * step)
+        np.testing.assert_allclose(-slope / 2, g * numbers.series(y, k, orders), atol=1e-9)
 
 
 def test_divergences_of_the_catalogue():
     for N, ratio in ((20, 0.93), (40, 0.96), (80, 0.98)):
-        k = d.normalised(N=N, **NETWORK)[0][0]
-        value, error = d.divergence(N=N, **NETWORK)
+        k = numbers.normalised(N=N, **NETWORK)[0][0]
+        value, error = numbers.divergence(N=N, **NETWORK)
         assert value / (k**2 / 48) == pytest.approx(ratio, abs=0.005)
         assert error < 1e-9 * value + 1e-12
 
@@ -259,7 +260,7 @@ def test_estimates_are_averages_over_different_networks():
 def test_simulated_outputs_have_mean_zero_and_the_predicted_cumulants(activation, weights):
     network = {**NETWORK, "activation": activation, "weights": weights, "q": 0.8, "sigma_b": 0.4}
     out = one_hidden_layer.ensembles(4000, Stream.from_seed(7), N=2, **network)
-    kappa, _ = d.network_cumulants(N=2, **network)
+    kappa, _ = numbers.network_cumulants(N=2, **network)
     expected = {"mean": 0.0, "second": kappa[0], "fourth": kappa[1], "sixth": kappa[2], "sigma4": kappa[0] ** 2}
     for key, value in expected.items():
         error = out[key].std(ddof=1) / np.sqrt(len(out[key]))

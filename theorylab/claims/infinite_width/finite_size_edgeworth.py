@@ -36,7 +36,7 @@ BASE = {"q": 1.0, "s": 1.0, "sigma_b": 0.0}
 MANY = 4096
 
 
-def _points(*rows: tuple[str, str, int], **more: Any) -> tuple[dict[str, Any], ...]:
+def networks(*rows: tuple[str, str, int], **more: Any) -> tuple[dict[str, Any], ...]:
     """Networks by activation, law of the weights and width."""
     return tuple({**BASE, "activation": a, "weights": w, "N": n, **more} for a, w, n in rows)
 
@@ -76,11 +76,14 @@ def _fourth() -> Claim:
     from theorylab.derivations.infinite_width import finite_size_edgeworth as d
     from theorylab.sims.infinite_width.one_hidden_layer import ensembles
 
-    few = (*_points(("tanh", "normal", 1), ("tanh", "rademacher", 2)), *_points(("relu", "uniform", 2), networks=MANY))
+    few = (
+        *networks(("tanh", "normal", 1), ("tanh", "rademacher", 2)),
+        *networks(("relu", "uniform", 2), networks=MANY),
+    )
     more = (
         *few,
-        *_points(("tanh", "normal", 2), ("tanh", "normal", 4), ("sin", "rademacher", 4)),
-        *_points(("relu", "normal", 8), networks=MANY),
+        *networks(("tanh", "normal", 2), ("tanh", "normal", 4), ("sin", "rademacher", 4)),
+        *networks(("relu", "normal", 8), networks=MANY),
     )
 
     def without_square(value: Any, N: Any, activation: Any, q: Any, s: Any, weights: Any, **_: Any) -> Any:
@@ -105,7 +108,7 @@ def _fourth() -> Claim:
         budgets={
             "quick": Budget(trials=65_536, margin=0.08),
             "standard": Budget(trials=2_000_000, margin=0.03, points=more),
-            "paper": Budget(trials=20_000_000, margin=0.01, points=(*more, *_points(("tanh", "normal", 16)))),
+            "paper": Budget(trials=20_000_000, margin=0.01, points=(*more, *networks(("tanh", "normal", 16)))),
         },
     )
 
@@ -137,7 +140,7 @@ def fourth_cumulant_four_per_cent_more() -> Claim:
         _fourth(),
         prediction=wrong,
         mutants=(),
-        points=_points(("tanh", "rademacher", 1)),
+        points=networks(("tanh", "rademacher", 1)),
         budgets={
             "quick": Budget(trials=65_536, margin=0.01),
             "standard": Budget(trials=262_144, margin=0.01),
@@ -154,16 +157,16 @@ def relu_kurtosis() -> Claim:
     from theorylab.derivations.infinite_width import finite_size_edgeworth as d
     from theorylab.sims.infinite_width.one_hidden_layer import ensembles
 
-    def points(*widths: int) -> tuple[dict[str, Any], ...]:
+    def relu(*widths: int) -> tuple[dict[str, Any], ...]:
         return tuple(
-            p for n in widths for b in (0.0, 0.3) for p in _points(("relu", "normal", n), sigma_b=b, networks=MANY)
+            p for n in widths for b in (0.0, 0.3) for p in networks(("relu", "normal", n), sigma_b=b, networks=MANY)
         )
 
     return Claim(
         prediction=d.RELU_FOURTH,
         simulation=ensembles,
         check=Expectation(observable="fourth", given=("sigma4",)),
-        points=points(1, 3)[1:3],
+        points=relu(1, 3)[1:3],
         parameters=[d.ACTIVATION, d.WEIGHTS, d.NETWORKS],
         mutants=[
             Mutant("18/N: without the -3", lambda value, **_: value * 18.0 / 15.0),
@@ -172,8 +175,8 @@ def relu_kurtosis() -> Claim:
         ],
         budgets={
             "quick": Budget(trials=4_096, margin=0.06),
-            "standard": Budget(trials=65_536, margin=0.02, points=points(1, 2, 4, 8)),
-            "paper": Budget(trials=500_000, margin=0.01, points=points(1, 2, 4, 8, 16)),
+            "standard": Budget(trials=65_536, margin=0.02, points=relu(1, 2, 4, 8)),
+            "paper": Budget(trials=500_000, margin=0.01, points=relu(1, 2, 4, 8, 16)),
         },
     )
 
@@ -212,7 +215,7 @@ def negative_kurtosis() -> Claim:
     from theorylab.derivations.infinite_width import finite_size_edgeworth as d
     from theorylab.sims.infinite_width.one_hidden_layer import ensembles
 
-    points = (*_points(("sign", "rademacher", 2), ("sign", "uniform", 1)), *_points(("tanh", "uniform", 1), q=9.0))
+    points = (*networks(("sign", "rademacher", 2), ("sign", "uniform", 1)), *networks(("tanh", "uniform", 1), q=9.0))
     return Claim(
         prediction=d.FOURTH,
         simulation=ensembles,
@@ -245,8 +248,8 @@ def sixth_cumulant() -> Claim:
         m2 = moments.site_cumulants(str(activation), str(weights), float(q), float(s))[0][0]
         return value - 30.0 * m2**3 / N**2
 
-    few = _points(("tanh", "rademacher", 1), ("tanh", "rademacher", 2))
-    more = (*few, *_points(("tanh", "rademacher", 4)), *_points(("relu", "uniform", 1), networks=MANY))
+    few = networks(("tanh", "rademacher", 1), ("tanh", "rademacher", 2))
+    more = (*few, *networks(("tanh", "rademacher", 4)), *networks(("relu", "uniform", 1), networks=MANY))
     return Claim(
         prediction=d.SIXTH,
         simulation=ensembles,
@@ -265,40 +268,6 @@ def sixth_cumulant() -> Claim:
             "quick": Budget(trials=98_304, margin=0.1),
             "standard": Budget(trials=2_000_000, margin=0.04, points=more),
             "paper": Budget(trials=20_000_000, margin=0.01, points=more),
-        },
-    )
-
-
-@theory.claim(source=PETROV)
-def hermite_moments() -> Claim:
-    """sigma^n E He_n(f/sigma) is kappa_4, kappa_6 and kappa_8 + 35 kappa_4^2 for n = 4, 6, 8: the eighth falls like the
-    sixth, because of the square."""
-    from theorylab.checks import Expectation
-    from theorylab.derivations.infinite_width import finite_size_edgeworth as d
-    from theorylab.sims.infinite_width.one_hidden_layer import ensembles
-
-    def without_square(value: Any, **network: Any) -> Any:
-        return value - eighth * value[0] ** 2
-
-    eighth = np.array([0.0, 0.0, 35.0])
-    few = (("tanh", "rademacher", 1),)
-    return Claim(
-        prediction=d.HERMITE,
-        simulation=ensembles,
-        check=Expectation(observable="hermite"),
-        points=_points(*few),
-        parameters=[d.NETWORKS],
-        mutants=[
-            Mutant("kappa_8 alone", without_square),
-            Mutant("70 kappa_4^2", lambda value, **_: value + eighth * value[0] ** 2),
-            Mutant("half of He_4", lambda value, **_: value * np.array([0.5, 1.0, 1.0])),
-        ],
-        budgets={
-            "quick": Budget(trials=65_536, margin=0.05),
-            "standard": Budget(trials=2_000_000, margin=0.05, points=_points(*few, ("tanh", "rademacher", 4))),
-            "paper": Budget(
-                trials=20_000_000, margin=0.02, points=_points(*few, ("tanh", "rademacher", 4), ("tanh", "uniform", 1))
-            ),
         },
     )
 
@@ -359,201 +328,6 @@ def sixth_cumulant_rate() -> Claim:
     )
 
 
-def _law() -> Claim:
-    from theorylab.checks import Law
-    from theorylab.derivations.infinite_width import finite_size_edgeworth as d
-    from theorylab.sims.infinite_width.one_hidden_layer import single
-
-    few = (*_points(("tanh", "normal", 1)), *_points(("relu", "normal", 2), sigma_b=0.2))
-    more = (*few, *_points(("tanh", "normal", 2), ("tanh", "uniform", 4), ("sin", "uniform", 8)))
-
-    def normal(value: Any, x: Any, **network: Any) -> Any:
-        from scipy.special import ndtr
-
-        return ndtr(x / d.VARIANCE(**network) ** 0.5)
-
-    def uniform(value: Any, x: Any, weights: Any, **network: Any) -> Any:
-        return d.CDF(x=x, **{**network, "weights": "uniform"})
-
-    return Claim(
-        prediction=d.CDF,
-        simulation=single,
-        check=Law(variable="x"),
-        points=few,
-        parameters=[d.LEVEL],
-        mutants=[
-            Mutant("the Gaussian limit", normal),
-            Mutant("sin u/u for exp(-u^2/2)", uniform),
-            Mutant("2N units", lambda value, N, **rest: d.CDF(N=2 * N, **rest)),
-        ],
-        budgets={
-            "quick": Budget(trials=262_144, margin=0.0115, points=few[:1]),
-            "standard": Budget(trials=4_000_000, margin=0.003, points=more),
-            "paper": Budget(trials=40_000_000, margin=0.001, points=more),
-        },
-    )
-
-
-@theory.claim
-def law() -> Claim:
-    """At every width the output has the law whose characteristic function is
-    exp(-sigma_b^2 w^2/2) (E cos(w v phi(h)/sqrt N))^N.
-
-    The numerical error of the distribution function is 1e-13 for normal weights at every width, by an integral along a
-    ray of the complex plane, and 1e-7 for uniform ones at N = 4, where the characteristic function decays slowly.
-    """
-    return _law()
-
-
-@theory.claim(control=True, expected="fails")
-def law_five_per_cent_wide() -> Claim:
-    """The output has that law with 5 % larger deviations."""
-    from theorylab.derivations.infinite_width import finite_size_edgeworth as d
-    from theorylab.prediction import Numerical
-
-    def function(x: Any, **network: Any) -> Any:
-        return d.CDF.evaluate(x=x / 1.05, **network)
-
-    wrong = Numerical(function=function, space=d.CDF.space, quantity=d.CDF.quantity, conventions=d.CDF.conventions)
-    return replace(
-        _law(),
-        prediction=wrong,
-        mutants=(),
-        points=_points(("tanh", "normal", 1)),
-        budgets={
-            "quick": Budget(trials=1_048_576, margin=0.002),
-            "standard": Budget(trials=2_000_000, margin=0.002),
-            "paper": Budget(trials=4_000_000, margin=0.001),
-        },
-    )
-
-
-@theory.claim
-def tail_probability() -> Claim:
-    """The probability of |f| beyond two standard deviations is that of the exact law: 11 % more than the Gaussian one
-    at N = 4 for tanh and normal weights."""
-    from theorylab.checks import Expectation
-    from theorylab.derivations.infinite_width import finite_size_edgeworth as d
-    from theorylab.sims.infinite_width.one_hidden_layer import single
-
-    few = _points(("tanh", "normal", 4), level=1.255)
-    more = (*few, *_points(("relu", "normal", 8), s=2.0**0.5, level=2.0), *_points(("tanh", "uniform", 8), level=1.255))
-    return Claim(
-        prediction=d.BEYOND,
-        simulation=single,
-        check=Expectation(observable="beyond"),
-        points=few,
-        mutants=[
-            Mutant("the Gaussian limit", d.NORMAL_BEYOND),
-            Mutant("k_4/12 for k_4/24 in the series", d.DOUBLED_BEYOND),
-        ],
-        budgets={
-            "quick": Budget(trials=4_194_304, margin=0.03, block=65_536),
-            "standard": Budget(trials=67_108_864, margin=0.006, points=more, block=524_288),
-            "paper": Budget(trials=268_435_456, margin=0.003, points=more, block=1_048_576),
-        },
-    )
-
-
-@theory.claim(source=PETROV)
-def series_tail() -> Claim:
-    """Through 1/N^2 the Edgeworth series gives the exact probability of two and three standard deviations to 0.04 %
-    from N = 16 on, for tanh units.
-
-    At N = 16 the first order alone is off by 0.16 % at two standard deviations.
-    """
-    from theorylab.checks import Identity
-    from theorylab.derivations.infinite_width import finite_size_edgeworth as d
-
-    points = (*_points(("tanh", "normal", 16), ("tanh", "normal", 32), ("tanh", "uniform", 16), T=2.0),)
-    return Claim(
-        prediction=d.SERIES_TAIL,
-        check=Identity(other=d.TAIL),
-        points=points,
-        mutants=[
-            Mutant("first order", d.FIRST_TAIL),
-            Mutant("k_4/12 for k_4/24", d.DOUBLED_TAIL),
-            Mutant("the Gaussian limit", d.NORMAL_TAIL),
-        ],
-        budgets={name: Budget(trials=1, margin=4e-4) for name in ("quick", "standard", "paper")},
-    )
-
-
-def _orders(*orders: int, activation: str = "tanh", weights: str = "normal") -> tuple[dict[str, Any], ...]:
-    return tuple({**BASE, "activation": activation, "weights": weights, "order": r, "T": 1.0} for r in orders)
-
-
-@theory.claim(source=PETROV)
-def next_term() -> Claim:
-    """What the density leaves of its Edgeworth series after r orders is the next order in 1/N: He_4 alone, He_6 and
-    He_8, and He_8, He_10 and He_12."""
-    from theorylab.checks import Identity
-    from theorylab.derivations.infinite_width import finite_size_edgeworth as d
-
-    more = (*_orders(0, 1, 2), *_orders(0, 1, activation="sin", weights="uniform"))
-    return Claim(
-        prediction=d.NEXT_TERM,
-        check=Identity(other=d.OBSERVED_TERM),
-        points=_orders(0, 1, 2),
-        mutants=[
-            Mutant("without powers of k_4", d.WITHOUT_SQUARES),
-            Mutant("k_4/12 for k_4/24", lambda value, order, **_: value * (1.0 + (order == 0))),
-        ],
-        budgets={
-            "quick": Budget(trials=1, margin=1e-3),
-            "standard": Budget(trials=1, margin=1e-3, points=more),
-            "paper": Budget(trials=1, margin=1e-3, points=more),
-        },
-    )
-
-
-@theory.claim(source=PETROV)
-def residual_rate() -> Claim:
-    """After r orders in 1/N the Edgeworth series of the density is off by N^-(r + 1): 1/N for the Gaussian limit, 1/N^2
-    with He_4, 1/N^3 with all of the second order."""
-    from theorylab.checks import Identity
-    from theorylab.derivations.infinite_width import finite_size_edgeworth as d
-
-    return Claim(
-        prediction=d.RATE,
-        check=Identity(other=d.OBSERVED_RATE, scale="absolute"),
-        points=_orders(0, 1, 2),
-        parameters=[d.THRESHOLD, *d.NETWORK[1:]],
-        mutants=[
-            Mutant("a power less", d.ORDER.symbol),
-            Mutant("twice the power", 2 * d.ORDER.symbol + 2),
-            Mutant("half a power more", d.ORDER.symbol + 1.5),
-        ],
-        budgets={name: Budget(trials=1, margin=0.01) for name in ("quick", "standard", "paper")},
-    )
-
-
-@theory.claim(source=PETROV)
-def divergence() -> Claim:
-    """The divergence of the output's law from the normal one of its variance is k_4^2/48 + O(N^-3).
-
-    For tanh units and normal weights the ratio to k_4^2/48 is 0.93, 0.96 and 0.98 at N = 20, 40 and 80.
-    """
-    from theorylab.checks import Identity
-    from theorylab.derivations.infinite_width import finite_size_edgeworth as d
-
-    points = tuple({**BASE, "activation": "tanh", "weights": "normal", "q": q} for q in (1.0, 4.0))
-    return Claim(
-        prediction=d.DIVERGENCE,
-        check=Identity(other=d.OBSERVED_DIVERGENCE),
-        points=points[:1],
-        mutants=[
-            Mutant("k_4^2/24", lambda value, **_: 2.0 * value),
-            Mutant("k_4^2/50", lambda value, **_: value * 48.0 / 50.0),
-        ],
-        budgets={
-            "quick": Budget(trials=1, margin=1e-3),
-            "standard": Budget(trials=1, margin=1e-3, points=points),
-            "paper": Budget(trials=1, margin=1e-3, points=points),
-        },
-    )
-
-
 @theory.claim
 def joint_cumulants() -> Claim:
     """At every width the joint fourth cumulant of the outputs at four inputs is (E v^4 E phi_a phi_b phi_c phi_d -
@@ -564,8 +338,8 @@ def joint_cumulants() -> Claim:
     from theorylab.sims.infinite_width.one_hidden_layer import joint
 
     points = (
-        *_points(("tanh", "rademacher", 1), ("tanh", "normal", 1), angle=0.5),
-        *_points(("relu", "uniform", 2), angle=0.5, networks=MANY),
+        *networks(("tanh", "rademacher", 1), ("tanh", "normal", 1), angle=0.5),
+        *networks(("relu", "uniform", 2), angle=0.5, networks=MANY),
     )
     points = tuple({k: v for k, v in p.items() if k != "sigma_b"} for p in points)
 

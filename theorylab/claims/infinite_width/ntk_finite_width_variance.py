@@ -72,7 +72,7 @@ def _mean(points: Sequence[dict[str, Any]]) -> Claim:
             Mutant("a layer less", a_layer_less),
         ],
         budgets={
-            "quick": Budget(trials=16_384, margin=0.02),
+            "quick": Budget(trials=32_768, margin=0.023),
             "standard": Budget(trials=262_144, margin=0.008),
             "paper": Budget(trials=4_000_000, margin=0.003),
         },
