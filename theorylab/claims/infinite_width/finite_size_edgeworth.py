@@ -14,7 +14,7 @@ ANTOGNINI = Source(
     authors="Antognini, Joseph M.",
     title="Finite size corrections for neural network Gaussian processes",
     year=2019,
-    where="section 3",
+    where="fourth cumulant and first order of the Edgeworth series",
     arxiv="1908.10030v1",
 )
 PETROV = Source(

@@ -91,7 +91,7 @@ def mean_without_dead_layers() -> Claim:
     """On the diagonal the mean kernel has no correction of finite width, ReLU and bias gradients included.
 
     So it is in the literature, where errors of order 2^-n do not count. They do at widths of 2 or 3, where the mean is
-    6 to 7 % too large without them; 2^-n of the bias part at general n. The exact form is the claim `mean`.
+    7 % too large without them. The exact form is the claim `mean`.
     """
     from theorylab.derivations.infinite_width import ntk_finite_width_variance as d
 
