@@ -20,13 +20,14 @@ import sympy as sp
 
 from theorylab.derivations.infinite_width import closed_duals as closed
 from theorylab.derivations.infinite_width.closed_duals import Dual
-from theorylab.derivations.infinite_width.dual_quadrature import Quadrature
+from theorylab.derivations.infinite_width.dual_quadrature import Gelu, GeluSlope, Quadrature
 from theorylab.derivations.infinite_width.gaussian_pairs import Pairs
 from theorylab.errors import DomainError, UnknownNameError, UsageError
 from theorylab.prediction import Value
 from theorylab.symbolic import compile_expression
 
 z = sp.Symbol("z", real=True)
+GELU = z * (1 + sp.erf(z / sp.sqrt(2))) / 2
 # Size of a jump, relative to the function near it, that rounding does not explain.
 JUMP = 1e-7
 
@@ -102,7 +103,8 @@ class Activation:
         if self._given[0] is not None:
             return self._given[0]
         slope = None if self.jumps else self.slope
-        out = Quadrature(self, slope, self.kinks, self.name)
+        kind = Gelu if self.expr == GELU else Quadrature
+        out = kind(self, slope, self.kinks, self.name)
         out.parity = _parity(self.expr)
         out.norms(np.ones(1))
         return out
@@ -118,6 +120,9 @@ class Activation:
         """
         if self._given[1] is not None:
             return self._given[1]
+        if isinstance(self.kernel, Gelu):
+            slope = Activation(self.slope_expr)
+            return GeluSlope(self.slope, slope.slope, (), f"the slope of {self.name}")
         if self.jumps or (self.expr.has(sp.Heaviside) and self._given[0] is not None):
             raise DomainError(
                 f"{self.name} jumps, so that its slope has no finite second moment and its tangent kernel is infinite: "
@@ -206,7 +211,7 @@ NAMES: dict[str, Callable[..., Activation]] = {
     "tanh": _named("tanh(z)"),
     "sigmoid": _named("1/(1 + exp(-z))"),
     "softplus": _named("log(1 + exp(-Abs(z))) + Max(z, 0)"),
-    "gelu": _named("z*(1 + erf(z/sqrt(2)))/2"),
+    "gelu": lambda: Activation(GELU, "gelu"),
     "swish": _named("z/(1 + exp(-z))"),
 }
 

@@ -327,7 +327,7 @@ class Sine(Dual):
     def plain(self, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
         """E f(u) f(v) from rounded covariances."""
         wave = np.exp(c)
-        wave -= np.exp(-c)
+        wave -= 1 / wave
         wave *= np.exp(-a / 2) * (np.exp(-b / 2) / 2)
         # Where c is small the difference has lost digits.
         small = np.abs(c) < 0.25
@@ -364,7 +364,7 @@ class Cosine(Dual):
     def plain(self, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
         """E f(u) f(v) from rounded covariances."""
         wave = np.exp(c)
-        wave += np.exp(-c)
+        wave += 1 / wave
         wave *= np.exp(-a / 2) * (np.exp(-b / 2) / 2)
         return wave
 

@@ -130,12 +130,12 @@ def smooth(
 
 def can(kernel: Dual, largest: float) -> bool:
     """Whether variances up to `largest` may go by rounded covariances."""
-    return kernel.converges(largest) if isinstance(kernel, Quadrature) else largest <= kernel.plain_limit
+    return largest <= kernel.plain_limit or (isinstance(kernel, Quadrature) and kernel.converges(largest))
 
 
 def _table(kernel: Dual | None, a: np.ndarray, b: np.ndarray) -> Any:
     """Hermite coefficients at both sets of variances, over the standard deviations, as many as are needed."""
-    if not isinstance(kernel, Quadrature):
+    if not isinstance(kernel, Quadrature) or max(a.max(), b.max()) <= kernel.plain_limit:
         return None
     return kernel.scaled_table(a, b)
 
@@ -147,6 +147,31 @@ def _dual(kernel: Dual, table: Any, a: np.ndarray, b: np.ndarray, c: np.ndarray,
     out = np.empty_like(c)
     _sum(c, 1 / np.sqrt(a[:, 0]), 1 / np.sqrt(b[0]), first[rows], second[:, start:], out)
     return out
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def close(covariance, first, second, part, symmetric):  # type: ignore[no-untyped-def]
+    """Rows and columns of pairs with |cosine| above 1 - part; of a symmetric matrix those right of the diagonal.
+
+    `first` and `second` are the standard deviations of either side.
+    """
+    hits = np.zeros(covariance.shape[0], dtype=np.int64)
+    for i in range(len(hits)):
+        start = i + 1 if symmetric else 0
+        row, others, least = covariance[i, start:], second[start:], (1.0 - part) * first[i]
+        found = 0
+        # Counted first, in a loop without branches.
+        for j in range(len(row)):
+            found += 1 if abs(row[j]) >= least * others[j] else 0
+        hits[i] = found
+    rows, columns = np.empty(hits.sum(), dtype=np.int64), np.empty(hits.sum(), dtype=np.int64)
+    count = 0
+    for i in np.flatnonzero(hits):
+        for j in range(i + 1 if symmetric else 0, covariance.shape[1]):
+            if abs(covariance[i, j]) >= ((1.0 - part) * first[i]) * second[j]:
+                rows[count], columns[count] = i, j
+                count += 1
+    return rows[:count], columns[:count]
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})

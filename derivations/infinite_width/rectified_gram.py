@@ -55,6 +55,8 @@ def rows(low, high, symmetric, covariance, tangent, first, second, scales, alpha
             c[j] = biases + weights * inputs[j]
             p[j] = root * roots[j] - c[j]
             t[j] = bias_rate + weight_rate * inputs[j]
+        if symmetric:
+            c[0], p[0] = root * root, 0.0
         for layer in range(1, depth):
             weights, biases, weight_rate, bias_rate = scales[layer]
             root, new_root, roots = first[layer - 1, i], first[layer, i], second[layer - 1, start:]

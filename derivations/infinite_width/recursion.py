@@ -228,20 +228,22 @@ def _fast(act: Activation, x: np.ndarray, y: np.ndarray, scales: Sequence[Layer]
     smallest = min(first[:-1].min(initial=np.inf), second[:-1].min(initial=np.inf))
     if smallest <= 0 or (alpha is None and not all(gram_values.can(k, largest) for k in (kernel, slope) if k)):
         return None
-    K = x @ y.T
-    K /= n
+    scaled = x / np.sqrt(n)
+    K = scaled @ (scaled.T if symmetric else y.T / np.sqrt(n))
     if alpha is None:
         return Gram(K, gram_values.smooth(kernel, slope, K, first, second, table, symmetric))
-    norms = (first[0] - table[0, 1]) / table[0, 0], (second[0] - table[0, 1]) / table[0, 0]
-    close = np.nonzero(np.abs(K) >= (1 - CLOSE) * np.sqrt(np.multiply.outer(*norms))) if table[0, 0] else ((), ())
+    roots = (np.sqrt(np.einsum("ij,ij->i", v, v) / n) for v in (x, y))
+    close = gram_values.close(K, *roots, CLOSE, symmetric)
     Theta = gram_values.rectified(alpha, K, first, second, table, tangent, symmetric)
     for part in slices(len(close[0]), PAIRS):
         rows, columns = (index[part] for index in close)
         pairs = Pairs(*(v / n for v in inputs(x[rows], y[columns])))
         state = propagate(act, pairs, scales, tangent)
-        K[rows, columns] = state.pairs.c
-        if Theta is not None:
-            Theta[rows, columns] = state.both
+        for matrix, values in ((K, state.pairs.c), (Theta, state.both)):
+            if matrix is not None:
+                matrix[rows, columns] = values
+                if symmetric:
+                    matrix[columns, rows] = values
     return Gram(K, Theta)
 
 
