@@ -64,9 +64,10 @@ def half_line(power: int, variance: sp.Symbol) -> sp.Expr:
 
 
 def _recursion_steps() -> list[Step]:
-    z, v, n, below = sp.Symbol("z", real=True), sp.Symbol("K", positive=True), *sp.symbols("n m", positive=True)
+    z, v = sp.Symbol("z", real=True), sp.Symbol("K", positive=True)
+    n, below = sp.symbols("n m", positive=True)
     c = sp.symbols("c0:4", real=True)
-    phi = sum(p * z**k for k, p in enumerate(c))
+    phi = sp.Add(*(p * z**k for k, p in enumerate(c)))
     square = average(phi**2, z, v)
     slope, curvature, V, G, fourth, second, weight = sp.symbols("chi j V G F S C_W", real=True)
     g, delta = sp.symbols("g delta", real=True)
@@ -152,7 +153,8 @@ def _scale_invariant_steps() -> list[Step]:
 
 
 def _zero_steps() -> list[Step]:
-    z, v, l, u = sp.Symbol("z", real=True), sp.Symbol("K", positive=True), *sp.symbols("l u", positive=True)
+    z, v = sp.Symbol("z", real=True), sp.Symbol("K", positive=True)
+    l, u = sp.symbols("l u", positive=True)
     bias, rate, t = sp.symbols("lambda_b lambda_W t", positive=True)
     phi = s1 * z + s2 * z**2 / 2 + s3 * z**3 / 6
     weight = 1 / s1**2

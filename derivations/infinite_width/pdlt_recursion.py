@@ -168,7 +168,7 @@ KURTOSIS = _numerical(
 )
 
 
-def _metric(act: Activation, fine: bool, n: float, **at: float) -> float:
+def _metric(act: Activation, fine: bool, n: float, **at: Any) -> float:
     end = _last(act, fine, **at)
     return n * end.K + end.G
 
@@ -195,7 +195,7 @@ UNEQUAL_VERTEX = _numerical(
 )
 
 
-def _tangent(act: Activation, fine: bool, depth: float, **at: float) -> np.ndarray:
+def _tangent(act: Activation, fine: bool, depth: float, **at: Any) -> np.ndarray:
     end = _last(act, fine, depth, slopes=True, **at)
     return np.array([end.tangent_bias / (depth + 1), end.tangent_weight])
 
@@ -216,7 +216,7 @@ DECAY = _numerical(
 )
 
 
-def _powers(act: Activation, fine: bool, depth: float, C_W: float, **at: float) -> np.ndarray:
+def _powers(act: Activation, fine: bool, depth: float, C_W: float, **at: Any) -> np.ndarray:
     """l (1 - chi_par) and l (1 - chi_perp)."""
     K = _last(act, fine, depth, C_W, **at).K
     return (depth + 1) * (1.0 - np.array(susceptibilities(act, C_W, K, fine)))

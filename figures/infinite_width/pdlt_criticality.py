@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from theorylab.derivations.infinite_width import pdlt_recursion as recursion
+from theorylab.derivations.infinite_width.activations import Activation
 from theorylab.derivations.infinite_width.gaussian_averages import named
 from theorylab.errors import DomainError
 from theorylab.kernels.random import Stream
@@ -44,9 +45,9 @@ def metric(budget: str = "quick") -> Figure:
             pair = layer_chain.two_inputs(networks, rng, K11=1.0, K12=0.9999, K22=1.0, **at)["distance"]
             error = 2 * pair.std(ddof=1) / np.sqrt(networks)
             right.errorbar(depth + 1, pair.mean(), error, fmt="o", color=colour, markersize=3.5, capsize=2)
-    number = np.geomspace(4, most, 50)
-    left.plot(number, 1.0 / (2.0 * number), color="0.4", linestyle="--", label=r"$1/(2\ell)$")
-    right.plot(number, 0.9 / number, color="0.4", linestyle="--", label=r"$\propto \ell^{-p}$, $p = 1$")
+    far = np.geomspace(4, most, 50)
+    left.plot(far, 1.0 / (2.0 * far), color="0.4", linestyle="--", label=r"$1/(2\ell)$")
+    right.plot(far, 0.9 / far, color="0.4", linestyle="--", label=r"$\propto \ell^{-p}$, $p = 1$")
     left.set(xscale="log", yscale="log", xlabel=r"layer $\ell$", ylabel=r"metric $K^{(\ell)}$", ylim=(1e-3, 1.3))
     right.set(
         xscale="log",
@@ -126,7 +127,7 @@ def phases(budget: str = "quick") -> Figure:
     return figure
 
 
-def _chi(act: recursion.Activation, weight: float, bias: float) -> float:
+def _chi(act: Activation, weight: float, bias: float) -> float:
     try:
         K = recursion.fixed_point(act, weight, bias, fine=False)
     except DomainError:

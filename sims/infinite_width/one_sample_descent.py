@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from theorylab.kernels.arrays import namespace
@@ -383,9 +384,8 @@ def outcome(
     columns = []
     for factor in LADDER:
         width = factor * n
-        z, f, _ = trajectory(
-            lambda width=width: rng.normal(trials, seeds, width), width, a, b, c, steps=steps, eta=eta, target=target
-        )
+        draw = partial(rng.normal, trials, seeds, width)
+        z, f, _ = trajectory(draw, width, a, b, c, steps=steps, eta=eta, target=target)
         xp = namespace(f[0])
         moved = [_size(late - early) for early, late in zip(z[0], z[-1])]
         sizes = (*map(_size, z[0]), f[0][..., 0], *moved, (f[-1] - f[0])[..., 0])

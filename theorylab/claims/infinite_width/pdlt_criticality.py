@@ -72,9 +72,9 @@ def vertex() -> Claim:
     more = (
         *points,
         _network("erf", 5, 1.5, 0.2),
-        {**GELU, "depth": 3},
-        {**SWISH, "depth": 3},
-        _network("relu", 3, 2.0),
+        {**GELU, "depth": 1},
+        {**SWISH, "depth": 1},
+        _network("relu", 1, 2.0),
     )
     return Claim(
         prediction=d.VERTEX,
@@ -280,5 +280,9 @@ def differences_in_direction() -> Claim:
             Mutant("chi_par for chi_perp", lambda value, **at: d.PARALLEL(**at)),
             Mutant("one layer less", lambda value, depth, **at: d.PERPENDICULAR(depth=depth - 1, **at)),
         ],
-        budgets=_trend((4_096, 0.05), (60_000, 0.02), more),
+        budgets={
+            "quick": Budget(trials=4_096, margin=0.05, sizes=SIZES),
+            "standard": Budget(trials=60_000, margin=0.03, sizes=(32, 64, 128, 256), points=more),
+            "paper": Budget(trials=600_000, margin=0.01, sizes=(32, 64, 128, 256), points=more),
+        },
     )

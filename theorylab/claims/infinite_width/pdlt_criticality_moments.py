@@ -32,11 +32,12 @@ def second_moment() -> Claim:
     """At any width, E g^2 = (K (C_W A_2)^L)^2 (1 + nu/n)^L for L hidden layers without biases, so that a preactivation
     has fourth moment 3 K^2 (1 + nu/n)^L at criticality: nu = 5 for ReLU, 2 for linear networks."""
     from theorylab.checks import Expectation
+    from theorylab.derivations.infinite_width import pdlt_criticality as classes
     from theorylab.derivations.infinite_width import pdlt_moments as d
     from theorylab.sims.infinite_width import layer_chain
 
     def wrong(nu: Any) -> Any:
-        return d.second_moment / (1 + d.nu / d.n) ** d.depth * (1 + nu / d.n) ** d.depth
+        return d.second_moment / (1 + classes.nu / d.n) ** d.depth * (1 + nu / d.n) ** d.depth
 
     points = ({**RELU, "n": 50, "depth": 2, "K": 1.5, "m": 2}, {**LINEAR, "n": 20, "depth": 2, "K": 1.5, "m": 2})
     more = (
@@ -51,9 +52,9 @@ def second_moment() -> Claim:
         points=points,
         parameters=[d.POWER],
         mutants=[
-            Mutant("3 A_4/A_2^2 without -1", wrong(d.nu + 1)),
-            Mutant("nu = 3 for ReLU, 3 A_4/(2 A_2^2)", wrong((d.nu + 1) / 2)),
-            Mutant("nu/4", wrong(d.nu / 4)),
+            Mutant("3 A_4/A_2^2 without -1", wrong(classes.nu + 1)),
+            Mutant("nu = 3 for ReLU, 3 A_4/(2 A_2^2)", wrong((classes.nu + 1) / 2)),
+            Mutant("nu/4", wrong(classes.nu / 4)),
         ],
         budgets=_budgets((262_144, 0.023), (1_000_000, 0.012), more),
     )
@@ -63,6 +64,7 @@ def second_moment() -> Claim:
 def second_moment_of_unequal_widths() -> Claim:
     """With hidden layers of widths n_l, E g^2 = (E g)^2 prod (1 + nu/n_l)."""
     from theorylab.checks import Expectation
+    from theorylab.derivations.infinite_width import pdlt_criticality as classes
     from theorylab.derivations.infinite_width import pdlt_moments as d
     from theorylab.sims.infinite_width import layer_chain
 
@@ -74,10 +76,10 @@ def second_moment_of_unequal_widths() -> Claim:
         check=Expectation(observable="moment"),
         points=(point,),
         mutants=[
-            Mutant("the first layer left out", d.second_moment_unequal / (1 + d.nu / first)),
+            Mutant("the first layer left out", d.second_moment_unequal / (1 + classes.nu / first)),
             Mutant(
                 "the second layer as wide as the first",
-                d.second_moment_unequal * (1 + d.nu / first) / (1 + d.nu / second),
+                d.second_moment_unequal * (1 + classes.nu / first) / (1 + classes.nu / second),
             ),
         ],
         budgets=_budgets((131_072, 0.04), (1_000_000, 0.012)),
@@ -134,7 +136,10 @@ def relu_moments() -> Claim:
 @theory.claim
 def log_of_linear() -> Claim:
     """log(g/K) of a linear network at criticality has mean L (psi(n/2) - log(n/2)) exactly."""
+    import sympy as sp
+
     from theorylab.checks import Expectation
+    from theorylab.derivations.infinite_width import pdlt_criticality as classes
     from theorylab.derivations.infinite_width import pdlt_moments as d
     from theorylab.sims.infinite_width import layer_chain
 
@@ -143,9 +148,9 @@ def log_of_linear() -> Claim:
         simulation=layer_chain.log_norm,
         check=Expectation(observable="mean"),
         points=({"n": 8, "depth": 6, "activation": "linear", "C_W": 1.0, "K": 1.0},),
-        parameters=[d.ACTIVATION, d.WEIGHT_VARIANCE, d.METRIC],
+        parameters=[d.ACTIVATION, d.WEIGHT_VARIANCE, classes.METRIC],
         mutants=[
-            Mutant("psi(n)", d.depth * (d.sp.digamma(d.n) - d.sp.log(d.n))),
+            Mutant("psi(n)", d.depth * (sp.digamma(d.n) - sp.log(d.n))),
             Mutant("the log-normal limit of ReLU", -5 * d.depth / (2 * d.n)),
         ],
         budgets=_budgets((32_768, 0.05), (300_000, 0.015)),
@@ -155,7 +160,10 @@ def log_of_linear() -> Claim:
 @theory.claim
 def log_variance_of_linear() -> Claim:
     """log(g/K) of a linear network has variance L psi'(n/2) exactly."""
+    import sympy as sp
+
     from theorylab.checks import Expectation
+    from theorylab.derivations.infinite_width import pdlt_criticality as classes
     from theorylab.derivations.infinite_width import pdlt_moments as d
     from theorylab.sims.infinite_width import layer_chain
 
@@ -164,10 +172,10 @@ def log_variance_of_linear() -> Claim:
         simulation=layer_chain.log_norm,
         check=Expectation(observable="variance"),
         points=({"n": 6, "depth": 6, "activation": "linear", "C_W": 1.0, "K": 1.0},),
-        parameters=[d.ACTIVATION, d.WEIGHT_VARIANCE, d.METRIC],
+        parameters=[d.ACTIVATION, d.WEIGHT_VARIANCE, classes.METRIC],
         mutants=[
             Mutant("its limit 2 L/n", 2 * d.depth / d.n),
-            Mutant("psi'(n)", d.depth * d.sp.polygamma(1, d.n)),
+            Mutant("psi'(n)", d.depth * sp.polygamma(1, d.n)),
         ],
         budgets=_budgets((65_536, 0.05), (400_000, 0.015)),
     )
@@ -178,6 +186,7 @@ def log_of_relu() -> Claim:
     """Given that no layer is dead, log(g/K) of a ReLU network at criticality has mean L (log(4/n) + E psi(B/2)), B >= 1
     the number of active units."""
     from theorylab.checks import Expectation
+    from theorylab.derivations.infinite_width import pdlt_criticality as classes
     from theorylab.derivations.infinite_width import pdlt_moments as d
     from theorylab.sims.infinite_width import layer_chain
 
@@ -186,7 +195,7 @@ def log_of_relu() -> Claim:
         simulation=layer_chain.log_norm,
         check=Expectation(observable="mean", given=("alive",)),
         points=({"n": 6, "depth": 4, "activation": "relu", "C_W": 2.0, "K": 1.0},),
-        parameters=[d.ACTIVATION, d.WEIGHT_VARIANCE, d.METRIC],
+        parameters=[d.ACTIVATION, d.WEIGHT_VARIANCE, classes.METRIC],
         mutants=[
             Mutant("the limit -5 L/(2 n)", lambda value, n, depth, alive: alive * (-2.5) * depth / n),
             Mutant(
@@ -201,6 +210,7 @@ def log_of_relu() -> Claim:
 def log_variance_of_relu() -> Claim:
     """Given that no layer is dead, log(g/K) of a ReLU network has variance L (E psi'(B/2) + Var psi(B/2))."""
     from theorylab.checks import Expectation
+    from theorylab.derivations.infinite_width import pdlt_criticality as classes
     from theorylab.derivations.infinite_width import pdlt_moments as d
     from theorylab.sims.infinite_width import layer_chain
 
@@ -209,7 +219,7 @@ def log_variance_of_relu() -> Claim:
         simulation=layer_chain.log_norm,
         check=Expectation(observable="variance", given=("alive",)),
         points=({"n": 24, "depth": 6, "activation": "relu", "C_W": 2.0, "K": 1.0},),
-        parameters=[d.ACTIVATION, d.WEIGHT_VARIANCE, d.METRIC],
+        parameters=[d.ACTIVATION, d.WEIGHT_VARIANCE, classes.METRIC],
         mutants=[
             Mutant("the limit 5 L/n", lambda value, n, depth, alive: alive * 5.0 * depth / n),
             Mutant(
@@ -225,6 +235,7 @@ def log_variance_of_relu() -> Claim:
 def survival() -> Claim:
     """A ReLU network without biases has no dead layer with probability (1 - 2^-n)^L."""
     from theorylab.checks import Expectation
+    from theorylab.derivations.infinite_width import pdlt_criticality as classes
     from theorylab.derivations.infinite_width import pdlt_moments as d
     from theorylab.sims.infinite_width import layer_chain
 
@@ -233,12 +244,12 @@ def survival() -> Claim:
         simulation=layer_chain.log_norm,
         check=Expectation(observable="survives"),
         points=({"n": 4, "depth": 3, "activation": "relu", "C_W": 2.0, "K": 1.0},),
-        parameters=[d.ACTIVATION, d.WEIGHT_VARIANCE, d.METRIC],
+        parameters=[d.ACTIVATION, d.WEIGHT_VARIANCE, classes.METRIC],
         mutants=[
             Mutant("one layer", 1 - 2 ** (-d.n)),
             Mutant("2^(1-n)", (1 - 2 ** (1 - d.n)) ** d.depth),
         ],
-        budgets=_budgets((16_384, 0.03), (100_000, 0.01)),
+        budgets=_budgets((16_384, 0.03), (200_000, 0.01)),
     )
 
 
@@ -246,14 +257,15 @@ def survival() -> Claim:
 def log_normal() -> Claim:
     """At large width with r = L/n fixed, log(g/K) at criticality is normal with mean -nu r/2 and variance nu r.
 
-    At r = 1/2 the distribution of ReLU networks of width 64 is within 0.01 of it.
+    At r = 1/2 the distribution of ReLU networks of width 128 is within 0.01 of it.
     """
     from theorylab.checks import Law
+    from theorylab.derivations.infinite_width import pdlt_criticality as classes
     from theorylab.derivations.infinite_width import pdlt_moments as d
     from theorylab.sims.infinite_width import layer_chain
 
-    point = {"n": 64, "depth": 32, "nu": 5.0, "activation": "relu", "C_W": 2.0, "K": 1.0}
-    linear = {**point, "nu": 2.0, "activation": "linear", "C_W": 1.0}
+    point = {"n": 32, "depth": 16, "nu": 2.0, "activation": "linear", "C_W": 1.0, "K": 1.0}
+    relu = {**point, "nu": 5.0, "activation": "relu", "C_W": 2.0}
 
     def other(mean: float, variance: float) -> Any:
         def mutant(value: Any, x: Any, nu: Any, n: Any, depth: Any) -> Any:
@@ -269,43 +281,46 @@ def log_normal() -> Claim:
         simulation=layer_chain.log_norm,
         check=Law(variable="x", observable="log"),
         points=(point,),
-        parameters=[d.ACTIVATION, d.WEIGHT_VARIANCE, d.METRIC],
+        parameters=[d.ACTIVATION, d.WEIGHT_VARIANCE, classes.METRIC],
         mutants=[
             Mutant("mean 0", other(0.0, 1.0)),
             Mutant("mean -nu r", other(-1.0, 1.0)),
-            Mutant("nu = 2 for ReLU", other(-0.2, 0.4)),
+            Mutant("nu of the other activation", other(-1.25, 2.5)),
         ],
         budgets={
             "quick": Budget(trials=16_384, margin=0.04),
-            "standard": Budget(trials=60_000, margin=0.025, points=({**point, "n": 128, "depth": 64}, linear)),
-            "paper": Budget(trials=400_000, margin=0.01, points=({**point, "n": 512, "depth": 256}, linear)),
+            "standard": Budget(trials=60_000, margin=0.025, points=({**relu, "n": 128, "depth": 64}, point)),
+            "paper": Budget(trials=400_000, margin=0.01, points=({**relu, "n": 512, "depth": 256}, point)),
         },
     )
 
 
 @theory.claim(source=HANIN)
 def log_limits() -> Claim:
-    """As n grows with r = L/n fixed, mean and variance of log(g/K) tend to -nu r/2 and nu r."""
+    """As n grows with r = L/n fixed, mean and variance of log(g/K) tend to -nu r/2 and nu r.
+
+    Linear networks; for ReLU corrections are large, at n = 12 the exact variance is half as large again.
+    """
     from theorylab.checks import Asymptotic
+    from theorylab.derivations.infinite_width import pdlt_criticality as classes
     from theorylab.derivations.infinite_width import pdlt_moments as d
     from theorylab.sims.infinite_width import layer_chain
 
-    point = {"r": 0.5, "nu": 5.0, "activation": "relu", "C_W": 2.0, "K": 1.0}
-    linear = {**point, "nu": 2.0, "activation": "linear", "C_W": 1.0}
+    point = {"r": 0.5, "nu": 2.0, "activation": "linear", "C_W": 1.0, "K": 1.0}
     return Claim(
         prediction=d.LOG_LIMITS,
         simulation=layer_chain.log_norm_at_ratio,
         check=Asymptotic(size="n", observable="moments"),
-        points=(linear,),
-        parameters=[d.WIDTH, d.ACTIVATION, d.WEIGHT_VARIANCE, d.METRIC],
+        points=(point,),
+        parameters=[d.WIDTH, d.ACTIVATION, d.WEIGHT_VARIANCE, classes.METRIC],
         mutants=[
             Mutant("mean -nu r", lambda value, **at: value * [2.0, 1.0]),
             Mutant("nu = 5/4", lambda value, **at: value / 4),
         ],
         budgets={
             "quick": Budget(trials=32_768, margin=0.2, sizes=(4, 8, 16, 32)),
-            "standard": Budget(trials=200_000, margin=0.05, sizes=(8, 16, 32, 64), points=(linear, point)),
-            "paper": Budget(trials=1_000_000, margin=0.025, sizes=(16, 32, 64, 128), points=(linear, point)),
+            "standard": Budget(trials=200_000, margin=0.05, sizes=(8, 16, 32, 64)),
+            "paper": Budget(trials=1_000_000, margin=0.025, sizes=(16, 32, 64, 128)),
         },
     )
 
@@ -316,6 +331,8 @@ def moments_of_the_limit() -> Claim:
 
     Shown for linear networks, whose exact moments are evaluated at n = 10^6.
     """
+    import sympy as sp
+
     from theorylab.checks import Identity
     from theorylab.derivations.infinite_width import pdlt_moments as d
 
@@ -324,57 +341,10 @@ def moments_of_the_limit() -> Claim:
         check=Identity(other=d.WIDE_MOMENT),
         points=tuple({"r": r, "nu": 2.0, "m": m} for r in (0.25, 1.0) for m in (2, 3, 5)),
         mutants=[
-            Mutant("m^2 for m (m - 1)", d.sp.exp(d.nus * d.r * d.m**2 / 2)),
-            Mutant("nu r/2", d.sp.sqrt(d.log_normal_moment)),
+            Mutant("m^2 for m (m - 1)", sp.exp(d.nus * d.r * d.m**2 / 2)),
+            Mutant("nu r/2", sp.sqrt(d.log_normal_moment)),
         ],
         budgets={name: Budget(trials=1, margin=1e-3) for name in ("quick", "standard", "paper")},
-    )
-
-
-@theory.claim(control=True, expected="fails")
-def metric_one_per_cent_off() -> Claim:
-    """The mean of g is 1.01 K (C_W A_2)^L: a kernel that is wrong by one per cent."""
-    from dataclasses import replace
-
-    from theorylab.derivations.infinite_width import pdlt_moments as d
-
-    base = second_moment()
-    form = d.ClosedForm(
-        expr=1.01 * d.sp.sqrt(d.second_moment / (1 + d.nu / d.n) ** d.depth),
-        space=d.SECOND_MOMENT.space,
-        quantity="E g",
-        conventions=d.CONVENTIONS,
-    )
-    return replace(
-        base,
-        prediction=form,
-        mutants=(),
-        points=({**LINEAR, "n": 100, "depth": 2, "K": 1.5, "m": 1},),
-        budgets={name: Budget(trials=131_072, margin=0.004) for name in base.budgets},
-    )
-
-
-@theory.claim(control=True, expected="fails")
-def vertex_five_per_cent_off() -> Claim:
-    """V is 1.05 times what its recursion says."""
-    from dataclasses import replace
-
-    from theorylab.claims.infinite_width.pdlt_criticality import vertex
-    from theorylab.derivations.infinite_width import pdlt_recursion as d
-    from theorylab.prediction import Numerical
-
-    def wrong(**at: Any) -> Any:
-        value, error = d.VERTEX.evaluate(**at)
-        return 1.05 * value, error
-
-    base = vertex()
-    form = Numerical(function=wrong, space=d.VERTEX.space, quantity=d.VERTEX.quantity, conventions=d.CONVENTIONS)
-    return replace(
-        base,
-        prediction=form,
-        mutants=(),
-        points=({"activation": "relu", "depth": 1, "C_W": 2.0, "C_b": 0.0, "K": 1.0},),
-        budgets={name: Budget(trials=400_000, margin=0.01, sizes=(8, 16, 32, 64)) for name in base.budgets},
     )
 
 
@@ -384,6 +354,7 @@ def critical_weights() -> Claim:
     C_W < 1/A_2 and grows above, at every width."""
     from theorylab.checks import Boundary
     from theorylab.derivations.infinite_width import pdlt_criticality as c
+    from theorylab.derivations.infinite_width import pdlt_criticality as classes
     from theorylab.derivations.infinite_width import pdlt_moments as d
     from theorylab.sims.infinite_width import layer_chain
 
@@ -394,7 +365,7 @@ def critical_weights() -> Claim:
         simulation=layer_chain.scale_invariant,
         check=Boundary(parameter="C_W", observable="growth", ladder=(-2.0, -1.0, 1.0, 2.0)),
         points=points[:1],
-        parameters=[d.WIDTH, d.DEPTH, d.METRIC, d.POWER, d.WEIGHT_VARIANCE],
+        parameters=[d.WIDTH, d.DEPTH, classes.METRIC, d.POWER, d.WEIGHT_VARIANCE],
         mutants=[
             Mutant("1: that of a linear network", 1 + 0 * c.A2),
             Mutant("1/(a_+^2 + a_-^2)", 1 / (2 * c.A2)),
