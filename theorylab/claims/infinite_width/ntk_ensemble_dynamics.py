@@ -126,7 +126,7 @@ def covariance() -> Claim:
         parameters=[WIDTH],
         mutants=[Mutant("one of the two cross terms forgotten", one_cross_term), _averaged(d.COVARIANCE)],
         budgets={
-            "quick": Budget(4096, 0.11, points=quick, sizes=[16, 32, 64, 128]),
+            "quick": Budget(4096, 0.14, points=quick, sizes=[16, 32, 64, 128]),
             "standard": Budget(32_768, 0.07, sizes=[32, 64, 128, 256]),
             "paper": Budget(524_288, 0.02, points=[*points, deep], sizes=[32, 64, 128, 256]),
         },
@@ -177,11 +177,11 @@ def law() -> Claim:
     )
 
 
-def _last_layer(prediction: Any, observable: str, mutants: Any, margins: Any, trials: Any) -> Claim:
+def _last_layer(prediction: Any, observable: str, mutants: Any, margins: Any, places: dict[str, Any]) -> Claim:
     from theorylab.checks import Asymptotic
     from theorylab.sims.infinite_width.wide_networks import last_layer
 
-    quick = [{**_places(6, 20), **RELU, "trained": "readout"}]
+    quick = [{**places, **RELU, "trained": "readout"}]
     points = [*quick, {**quick[0], "depth": 3}, {**quick[0], "activation": "erf", "C_b": 0.1}]
     deeper = [*points, {**quick[0], "depth": 4}]
     if "psi2" in prediction.space:
@@ -194,9 +194,9 @@ def _last_layer(prediction: Any, observable: str, mutants: Any, margins: Any, tr
         parameters=[WIDTH],
         mutants=mutants,
         budgets={
-            "quick": Budget(trials[0], margins[0], points=quick, sizes=[24, 48, 96, 192]),
-            "standard": Budget(trials[1], margins[1], sizes=[32, 64, 128, 256]),
-            "paper": Budget(trials[2], margins[2], points=deeper, sizes=[64, 128, 256, 512, 1024]),
+            "quick": Budget(1024, margins[0], points=quick, sizes=[24, 48, 96, 192]),
+            "standard": Budget(12_288, margins[1], sizes=[48, 96, 192, 384]),
+            "paper": Budget(65_536, margins[2], points=deeper, sizes=[64, 128, 256, 512, 1024]),
         },
     )
 
@@ -216,7 +216,7 @@ def last_layer_mean() -> Claim:
         return d.MEAN(**{**at, "trained": np.asarray("all")})
 
     mutants = [Mutant("Theta in the place of K", tangent), _averaged(d.MEAN)]
-    return _last_layer(d.MEAN, "mean", mutants, (0.05, 0.02, 0.01), (1024, 16_384, 65_536))
+    return _last_layer(d.MEAN, "mean", mutants, (0.05, 0.02, 0.01), _places(6, 20))
 
 
 @theory.claim
@@ -229,7 +229,7 @@ def last_layer_variance() -> Claim:
         return d.covariance(crossed=1.0, **at)[0]
 
     mutants = [Mutant("one of the two cross terms forgotten", one_cross_term), _averaged(d.COVARIANCE)]
-    return _last_layer(d.COVARIANCE, "variance", mutants, (0.08, 0.025, 0.01), (1024, 16_384, 65_536))
+    return _last_layer(d.COVARIANCE, "variance", mutants, (0.05, 0.025, 0.01), {**_places(5, 10), "eta": 0.1})
 
 
 def _given(prediction: Any, observable: str, part: str) -> Claim:
