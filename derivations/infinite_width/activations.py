@@ -131,7 +131,7 @@ class Activation:
         second = Activation(self.slope_expr, f"the slope of {self.name}")
         # One closed form may be the slope of another, up to a factor.
         out = Quadrature(self.slope, None if second.jumps else second.slope, self.kinks, second.name)
-        out.parity = {"odd": "even", "even": "odd", None: None}[_parity(self.expr)]  # type: ignore[assignment]
+        out.parity = {"odd": "even", "even": "odd", None: None}[_parity(self.expr)]
         out.norms(np.ones(1))
         return out
 

@@ -34,37 +34,37 @@ class Dual(ABC):
 
     def square(self, a: Any) -> np.ndarray:
         """E f(u)^2 at variance a."""
-        return self._square(np.asarray(a, dtype=float))
+        return np.asarray(self._square(np.asarray(a, dtype=float)))
 
     def value(self, pairs: Pairs) -> np.ndarray:
         """E f(u) f(v)."""
-        return self._value(pairs)
+        return np.asarray(self._value(pairs))
 
-    def plain(self, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
+    def plain(self, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> Any:
         """E f(u) f(v) from rounded covariances, for a smooth f and variances up to `plain_limit`: soon computed."""
         raise NotImplementedError
 
     @abstractmethod
-    def _square(self, a: np.ndarray) -> np.ndarray:
+    def _square(self, a: np.ndarray) -> Any:
         """E f(u)^2 at variance a."""
 
     @abstractmethod
-    def _value(self, pairs: Pairs) -> np.ndarray:
+    def _value(self, pairs: Pairs) -> Any:
         """E f(u) f(v)."""
 
     @abstractmethod
-    def _fall(self, pairs: Pairs) -> np.ndarray:
+    def _fall(self, pairs: Pairs) -> Any:
         """G(sqrt(ab)) - G(c)."""
 
-    def _rise(self, pairs: Pairs) -> np.ndarray:
+    def _rise(self, pairs: Pairs) -> Any:
         """G(c) - G(-sqrt(ab)); asked of odd functions, for which it is the fall of the reflected pair."""
         return self._fall(pairs._replace(c=-pairs.c, p=pairs.q, q=pairs.p))
 
-    def _square_gap(self, pairs: Pairs) -> np.ndarray:
+    def _square_gap(self, pairs: Pairs) -> Any:
         """E f(u)^2 - E f(v)^2."""
         return np.asarray(self._square(pairs.a) - self._square(pairs.b))
 
-    def _tilt(self, s: np.ndarray, t: np.ndarray) -> np.ndarray | None:
+    def _tilt(self, s: np.ndarray, t: np.ndarray) -> Any:
         """E z^2 f'(s z) f'(t z) of a standard normal z; None for homogeneous f, whose radial part vanishes."""
         return None
 
@@ -93,7 +93,7 @@ class Dual(ABC):
         inside = np.zeros_like(s)
         for x, wx in zip(NODES, WEIGHTS):
             for y, wy in zip(NODES, WEIGHTS):
-                inside += wx * wy * self._tilt(t + x * gap, t + y * gap)  # type: ignore[operator]
+                inside += wx * wy * self._tilt(t + x * gap, t + y * gap)
         roots = e / (np.sqrt(fa) + np.sqrt(fb))
         return np.where(near, np.maximum(0.5 * (gap**2 * inside - roots**2), 0.0), plain)
 
@@ -104,17 +104,17 @@ class Scaled(Dual):
     def __init__(self, dual: Dual, factor: float) -> None:
         self.dual, self.factor, self.parity, self.plain_limit = dual, factor, dual.parity, dual.plain_limit
 
-    def plain(self, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
+    def plain(self, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> Any:
         """E f(u) f(v) from rounded covariances."""
         return self.factor**2 * self.dual.plain(a, b, c)
 
-    def _square(self, a: np.ndarray) -> np.ndarray:
+    def _square(self, a: np.ndarray) -> Any:
         return self.factor**2 * self.dual._square(a)
 
-    def _value(self, pairs: Pairs) -> np.ndarray:
+    def _value(self, pairs: Pairs) -> Any:
         return self.factor**2 * self.dual._value(pairs)
 
-    def _fall(self, pairs: Pairs) -> np.ndarray:
+    def _fall(self, pairs: Pairs) -> Any:
         return self.factor**2 * self.dual._fall(pairs)
 
     def _pairs(self, pairs: Pairs) -> Pairs:
@@ -129,7 +129,7 @@ class Rectified(Dual):
         # E z^(2 power), the half-line being a half of it.
         self.top = float(np.prod(np.arange(1, 2 * power, 2))) / 2
 
-    def _square(self, a: np.ndarray) -> np.ndarray:
+    def _square(self, a: np.ndarray) -> Any:
         return self.top * a**self.power
 
     def _both(self, pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:
@@ -138,13 +138,13 @@ class Rectified(Dual):
         value, lost = arc_cosine(self.power, pairs.p, pairs.q)
         return scale * value, scale * lost
 
-    def _value(self, pairs: Pairs) -> np.ndarray:
+    def _value(self, pairs: Pairs) -> Any:
         return self._both(pairs)[0]
 
-    def _fall(self, pairs: Pairs) -> np.ndarray:
+    def _fall(self, pairs: Pairs) -> Any:
         return self._both(pairs)[1]
 
-    def _square_gap(self, pairs: Pairs) -> np.ndarray:
+    def _square_gap(self, pairs: Pairs) -> Any:
         return self.top * power_gap(pairs, self.power)
 
 
@@ -154,7 +154,7 @@ class Leaky(Dual):
     def __init__(self, alpha: float) -> None:
         self.alpha = alpha
 
-    def _square(self, a: np.ndarray) -> np.ndarray:
+    def _square(self, a: np.ndarray) -> Any:
         return (1 + self.alpha**2) / 2 * a
 
     def _rectified(self, pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:
@@ -163,16 +163,16 @@ class Leaky(Dual):
         scale = (1 - self.alpha) ** 2 * pairs.mean / (2 * pi)
         return scale * value, scale * lost
 
-    def _value(self, pairs: Pairs) -> np.ndarray:
+    def _value(self, pairs: Pairs) -> Any:
         return self.alpha * pairs.c + self._rectified(pairs)[0]
 
-    def _fall(self, pairs: Pairs) -> np.ndarray:
+    def _fall(self, pairs: Pairs) -> Any:
         value, lost = self._rectified(pairs)
         # Obtuse pairs by what is left of q: where alpha < 0 the terms in p would cancel.
         obtuse = (1 + self.alpha) ** 2 / 2 * pairs.mean - self.alpha * pairs.q - value
         return np.where(pairs.p <= pairs.q, self.alpha * pairs.p + lost, obtuse)
 
-    def _square_gap(self, pairs: Pairs) -> np.ndarray:
+    def _square_gap(self, pairs: Pairs) -> Any:
         return (1 + self.alpha**2) / 2 * pairs.e
 
     def _pairs(self, pairs: Pairs) -> Pairs:
@@ -188,17 +188,17 @@ class LeakySlope(Dual):
     def __init__(self, alpha: float) -> None:
         self.alpha = alpha
 
-    def _square(self, a: np.ndarray) -> np.ndarray:
+    def _square(self, a: np.ndarray) -> Any:
         return np.full(np.shape(a), (1 + self.alpha**2) / 2)
 
-    def _value(self, pairs: Pairs) -> np.ndarray:
+    def _value(self, pairs: Pairs) -> Any:
         demand_angles(pairs)
         return self.alpha + (1 - self.alpha) ** 2 / (2 * pi) * arc_cosine(0, pairs.p, pairs.q)[0]
 
-    def _fall(self, pairs: Pairs) -> np.ndarray:
+    def _fall(self, pairs: Pairs) -> Any:
         return (1 - self.alpha) ** 2 / (2 * pi) * arc_cosine(0, pairs.p, pairs.q)[1]
 
-    def _square_gap(self, pairs: Pairs) -> np.ndarray:
+    def _square_gap(self, pairs: Pairs) -> Any:
         return np.zeros_like(pairs.a)
 
     def _pairs(self, pairs: Pairs) -> Pairs:
@@ -214,19 +214,19 @@ class Erf(Dual):
 
     plain_limit = 20.0
 
-    def plain(self, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
+    def plain(self, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> Any:
         """E f(u) f(v) from rounded covariances."""
         sine = c * (np.sqrt(2 / (1 + 2 * a)) * np.sqrt(2 / (1 + 2 * b)))
         return 2 / pi * np.arcsin(sine, out=sine)
 
-    def _square(self, a: np.ndarray) -> np.ndarray:
+    def _square(self, a: np.ndarray) -> Any:
         return 2 / pi * np.arctan2(2 * a, np.sqrt(1 + 4 * a))
 
-    def _value(self, pairs: Pairs) -> np.ndarray:
+    def _value(self, pairs: Pairs) -> Any:
         a, b, c, p, q, _ = pairs
         return 2 / pi * np.arctan2(2 * c, np.sqrt(1 + 2 * a + 2 * b + 4 * p * q))
 
-    def _fall(self, pairs: Pairs) -> np.ndarray:
+    def _fall(self, pairs: Pairs) -> Any:
         a, b, c, p, q, _ = pairs
         total, mean = 1 + 2 * a + 2 * b, pairs.mean
         root, whole = np.sqrt(total), np.sqrt(total + 4 * p * q)
@@ -236,7 +236,7 @@ class Erf(Dual):
         cosine = (root * whole + 4 * mean * c) / ((1 + 2 * a) * (1 + 2 * b))
         return np.where(side > 0, 2 / pi * np.arctan2(sine, cosine), 0.0)
 
-    def _square_gap(self, pairs: Pairs) -> np.ndarray:
+    def _square_gap(self, pairs: Pairs) -> Any:
         a, b, e = pairs.a, pairs.b, pairs.e
         x, y = np.sqrt(1 + 4 * a), np.sqrt(1 + 4 * b)
         below = (1 + 2 * a) * (1 + 2 * b)
@@ -244,7 +244,7 @@ class Erf(Dual):
         sine = 2 * e * (a + b + 4 * a * b) / (below * np.where(side > 0, side, 1.0))
         return 2 / pi * np.arctan2(sine, (x * y + 4 * a * b) / below)
 
-    def _tilt(self, s: np.ndarray, t: np.ndarray) -> np.ndarray:
+    def _tilt(self, s: np.ndarray, t: np.ndarray) -> Any:
         return 4 / pi * (1 + 2 * (s * s + t * t)) ** -1.5
 
 
@@ -255,28 +255,28 @@ class Bump(Dual):
 
     plain_limit = 20.0
 
-    def plain(self, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
+    def plain(self, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> Any:
         """E f(u) f(v) from rounded covariances."""
         root = np.multiply(1 + 2 * a, 1 + 2 * b)
         root -= 4 * c * c
         return 1 / np.sqrt(root, out=root)
 
-    def _square(self, a: np.ndarray) -> np.ndarray:
+    def _square(self, a: np.ndarray) -> Any:
         return 1 / np.sqrt(1 + 4 * a)
 
-    def _value(self, pairs: Pairs) -> np.ndarray:
+    def _value(self, pairs: Pairs) -> Any:
         return 1 / np.sqrt(1 + 2 * pairs.a + 2 * pairs.b + 4 * pairs.p * pairs.q)
 
-    def _fall(self, pairs: Pairs) -> np.ndarray:
+    def _fall(self, pairs: Pairs) -> Any:
         total, extra = 1 + 2 * pairs.a + 2 * pairs.b, 4 * pairs.p * pairs.q
         x, y = np.sqrt(total), np.sqrt(total + extra)
         return extra / (x * y * (x + y))
 
-    def _square_gap(self, pairs: Pairs) -> np.ndarray:
+    def _square_gap(self, pairs: Pairs) -> Any:
         x, y = np.sqrt(1 + 4 * pairs.a), np.sqrt(1 + 4 * pairs.b)
         return -4 * pairs.e / (x * y * (x + y))
 
-    def _tilt(self, s: np.ndarray, t: np.ndarray) -> np.ndarray:
+    def _tilt(self, s: np.ndarray, t: np.ndarray) -> Any:
         return 12 * s * t * (1 + 2 * (s * s + t * t)) ** -2.5
 
 
@@ -287,31 +287,31 @@ class BumpSlope(Dual):
 
     plain_limit = 20.0
 
-    def plain(self, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
+    def plain(self, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> Any:
         """E f(u) f(v) from rounded covariances."""
         below = np.multiply(1 + 2 * a, 1 + 2 * b)
         below -= 4 * c * c
         return 4 * c / (below * np.sqrt(below))
 
-    def _square(self, a: np.ndarray) -> np.ndarray:
+    def _square(self, a: np.ndarray) -> Any:
         return 4 * a * (1 + 4 * a) ** -1.5
 
-    def _value(self, pairs: Pairs) -> np.ndarray:
+    def _value(self, pairs: Pairs) -> Any:
         return 4 * pairs.c * (1 + 2 * pairs.a + 2 * pairs.b + 4 * pairs.p * pairs.q) ** -1.5
 
-    def _fall(self, pairs: Pairs) -> np.ndarray:
+    def _fall(self, pairs: Pairs) -> Any:
         total, extra = 1 + 2 * pairs.a + 2 * pairs.b, 4 * pairs.p * pairs.q
         x, y = total**1.5, (total + extra) ** 1.5
         # sqrt(ab)/x - c/y with y - x = extra (3 total^2 + 3 total extra + extra^2)/(x + y).
         return 4 * (pairs.p / x + pairs.c * extra * (3 * total * (total + extra) + extra**2) / ((x + y) * x * y))
 
-    def _square_gap(self, pairs: Pairs) -> np.ndarray:
+    def _square_gap(self, pairs: Pairs) -> Any:
         a, b = pairs.a, pairs.b
         x, y = (1 + 4 * a) ** 1.5, (1 + 4 * b) ** 1.5
         side = np.where(a + b > 0, a * y + b * x, 1.0)
         return 4 * pairs.e * (a + b + 12 * a * b - 64 * (a * b) ** 2) / (x * y * side)
 
-    def _tilt(self, s: np.ndarray, t: np.ndarray) -> np.ndarray:
+    def _tilt(self, s: np.ndarray, t: np.ndarray) -> Any:
         # f' = (4 z^2 - 2) exp(-z^2): moments 2, 4, 6 of a normal of variance 1/k.
         k, s2, t2 = 1 + 2 * (s * s + t * t), s * s, t * t
         return k**-1.5 * (4 - 8 * (s2 + t2) * 3 / k + 16 * s2 * t2 * 15 / k**2)
@@ -324,7 +324,7 @@ class Sine(Dual):
 
     plain_limit = 300.0
 
-    def plain(self, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
+    def plain(self, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> Any:
         """E f(u) f(v) from rounded covariances."""
         wave = np.exp(c)
         wave -= 1 / wave
@@ -334,23 +334,23 @@ class Sine(Dual):
         wave[small] = (np.exp(-(a + b) / 2) * np.sinh(np.where(small, c, 0.0)))[small] if small.any() else 0.0
         return wave
 
-    def _square(self, a: np.ndarray) -> np.ndarray:
+    def _square(self, a: np.ndarray) -> Any:
         return -np.expm1(-2 * a) / 2
 
-    def _value(self, pairs: Pairs) -> np.ndarray:
+    def _value(self, pairs: Pairs) -> Any:
         # exp(-(a + b)/2) sinh(c) as a difference of exponentials that do not overflow.
         half = (pairs.root_gap) ** 2 / 2
         return np.sign(pairs.c) * np.exp(-half - np.minimum(pairs.p, pairs.q)) * -np.expm1(-2 * np.abs(pairs.c)) / 2
 
-    def _fall(self, pairs: Pairs) -> np.ndarray:
+    def _fall(self, pairs: Pairs) -> Any:
         half = pairs.root_gap**2 / 2
         # 2 cosh(q/2) sinh(p/2) exp(-(a + b)/2), with (a + b)/2 = (p + q)/2 + half.
         return np.exp(-half) * (1 + np.exp(-pairs.q)) * -np.expm1(-pairs.p) / 2
 
-    def _square_gap(self, pairs: Pairs) -> np.ndarray:
+    def _square_gap(self, pairs: Pairs) -> Any:
         return np.exp(-2 * pairs.b) * -np.expm1(-2 * pairs.e) / 2
 
-    def _tilt(self, s: np.ndarray, t: np.ndarray) -> np.ndarray:
+    def _tilt(self, s: np.ndarray, t: np.ndarray) -> Any:
         return (wave(s - t) + wave(s + t)) / 2
 
 
@@ -361,27 +361,27 @@ class Cosine(Dual):
 
     plain_limit = 300.0
 
-    def plain(self, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
+    def plain(self, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> Any:
         """E f(u) f(v) from rounded covariances."""
         wave = np.exp(c)
         wave += 1 / wave
         wave *= np.exp(-a / 2) * (np.exp(-b / 2) / 2)
         return wave
 
-    def _square(self, a: np.ndarray) -> np.ndarray:
+    def _square(self, a: np.ndarray) -> Any:
         return (1 + np.exp(-2 * a)) / 2
 
-    def _value(self, pairs: Pairs) -> np.ndarray:
+    def _value(self, pairs: Pairs) -> Any:
         half = pairs.root_gap**2 / 2
         return np.exp(-half) * (np.exp(-pairs.p) + np.exp(-pairs.q)) / 2
 
-    def _fall(self, pairs: Pairs) -> np.ndarray:
+    def _fall(self, pairs: Pairs) -> Any:
         return np.exp(-(pairs.root_gap**2) / 2) * np.expm1(-pairs.p) * np.expm1(-pairs.q) / 2
 
-    def _square_gap(self, pairs: Pairs) -> np.ndarray:
+    def _square_gap(self, pairs: Pairs) -> Any:
         return np.exp(-2 * pairs.b) * np.expm1(-2 * pairs.e) / 2
 
-    def _tilt(self, s: np.ndarray, t: np.ndarray) -> np.ndarray:
+    def _tilt(self, s: np.ndarray, t: np.ndarray) -> Any:
         return (wave(s - t) - wave(s + t)) / 2
 
 
@@ -390,23 +390,23 @@ class Exponential(Dual):
 
     plain_limit = 100.0
 
-    def plain(self, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
+    def plain(self, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> Any:
         """E f(u) f(v) from rounded covariances."""
         return np.exp(a / 2) * np.exp(b / 2) * np.exp(c)
 
-    def _square(self, a: np.ndarray) -> np.ndarray:
+    def _square(self, a: np.ndarray) -> Any:
         return np.exp(2 * a)
 
-    def _value(self, pairs: Pairs) -> np.ndarray:
+    def _value(self, pairs: Pairs) -> Any:
         return np.exp((pairs.a + pairs.b) / 2 + pairs.c)
 
-    def _fall(self, pairs: Pairs) -> np.ndarray:
+    def _fall(self, pairs: Pairs) -> Any:
         return np.exp((pairs.a + pairs.b) / 2 + pairs.c) * np.expm1(pairs.p)
 
-    def _square_gap(self, pairs: Pairs) -> np.ndarray:
+    def _square_gap(self, pairs: Pairs) -> Any:
         return np.exp(2 * pairs.b) * np.expm1(2 * pairs.e)
 
-    def _tilt(self, s: np.ndarray, t: np.ndarray) -> np.ndarray:
+    def _tilt(self, s: np.ndarray, t: np.ndarray) -> Any:
         return (1 + (s + t) ** 2) * np.exp((s + t) ** 2 / 2)
 
 
@@ -423,7 +423,7 @@ class Polynomial(Dual):
 
     plain_limit = np.inf
 
-    def plain(self, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
+    def plain(self, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> Any:
         """E f(u) f(v) from rounded covariances."""
         mean = np.sqrt(a) * np.sqrt(b)
         rho = np.divide(c, mean, out=np.zeros_like(c), where=mean > 0)
@@ -446,15 +446,15 @@ class Polynomial(Dual):
             out.append(np.asarray(sum(terms, np.zeros_like(s))))
         return out
 
-    def _square(self, a: np.ndarray) -> np.ndarray:
+    def _square(self, a: np.ndarray) -> Any:
         return np.asarray(sum(h * h for h in self.hermite(np.sqrt(a))))
 
-    def _value(self, pairs: Pairs) -> np.ndarray:
+    def _value(self, pairs: Pairs) -> Any:
         rho = cosine(pairs)
         both = zip(self.hermite(np.sqrt(pairs.a)), self.hermite(np.sqrt(pairs.b)))
         return np.asarray(sum(x * y * rho**j for j, (x, y) in enumerate(both)))
 
-    def _fall(self, pairs: Pairs) -> np.ndarray:
+    def _fall(self, pairs: Pairs) -> Any:
         total = pairs.p + pairs.q
         lost = 2 * np.divide(pairs.p, total, out=np.zeros_like(total), where=total > 0)
         rest = 2 * np.divide(pairs.q, total, out=np.zeros_like(total), where=total > 0)
@@ -469,7 +469,7 @@ class Polynomial(Dual):
                 out += x * y * lost * rest * sum((rho ** (2 * i) for i in range(j // 2)), np.zeros_like(rho))
         return out
 
-    def _square_gap(self, pairs: Pairs) -> np.ndarray:
+    def _square_gap(self, pairs: Pairs) -> Any:
         out = np.zeros_like(pairs.a)
         for m, x in enumerate(self.weights):
             for k, y in enumerate(self.weights):
@@ -478,7 +478,7 @@ class Polynomial(Dual):
                     out += x * y * moment * power_gap(pairs, (m + k) // 2)
         return out
 
-    def _tilt(self, s: np.ndarray, t: np.ndarray) -> np.ndarray | None:
+    def _tilt(self, s: np.ndarray, t: np.ndarray) -> Any:
         if self.homogeneous:
             return None
         out = np.zeros(np.broadcast_shapes(np.shape(s), np.shape(t)))

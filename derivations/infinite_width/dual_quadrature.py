@@ -61,13 +61,13 @@ class Quadrature(Dual):
     ) -> None:
         self.function, self.slope, self.kinks, self.name = function, slope, sorted(kinks), name
 
-    def _square(self, a: np.ndarray) -> np.ndarray:
+    def _square(self, a: np.ndarray) -> Any:
         return self.norms(a)[0]
 
-    def _value(self, pairs: Pairs) -> np.ndarray:
+    def _value(self, pairs: Pairs) -> Any:
         return self.measured(pairs)[0].c
 
-    def _fall(self, pairs: Pairs) -> np.ndarray:
+    def _fall(self, pairs: Pairs) -> Any:
         aligned = Pairs(pairs.a, pairs.b, pairs.mean, np.zeros_like(pairs.p), 2 * pairs.mean, pairs.e)
         return self._value(aligned) - self._value(pairs)
 
@@ -110,7 +110,7 @@ class Quadrature(Dual):
         error[coincide] = off[ia][coincide] + 4e-16 * fa[coincide]
         close = ~coincide & ((np.abs(rho) > APART) | (rest > TOLERANCE * mean))
         for i in np.flatnonzero(close):
-            c[i], p[i], q[i], e[i], error[i] = self._close(Pairs(*(float(v[i]) for v in flat)), fa[i], fb[i])
+            c[i], p[i], q[i], e[i], error[i] = self._close(Pairs(*(v[i] for v in flat)), fa[i], fb[i])
         out = Pairs(fa, fb, c, p, q, e)
         return Pairs(*(v.reshape(shape) for v in out)), error.reshape(shape)
 
@@ -211,7 +211,7 @@ class Quadrature(Dual):
         mean = np.sqrt(fa * fb)
         last: tuple[float, float, float, float] | None = None
         for width in (2.0, 1.4, 0.7, 0.35, 0.175):
-            e = self._square_gap(pair, width)
+            e = self._gap_of_squares(pair, width)
             roots = e / (np.sqrt(fa) + np.sqrt(fb))
             if (pair.c >= 0 or self.parity == "odd") and self.slope is not None:
                 folded = pair if pair.c >= 0 else pair._replace(c=-pair.c, p=pair.q, q=pair.p)
@@ -227,7 +227,7 @@ class Quadrature(Dual):
                 break
         return (*new, change + 4e-16 * mean)
 
-    def _square_gap(self, pair: Pairs, width: float) -> float:
+    def _gap_of_squares(self, pair: Pairs, width: float) -> Any:
         """E f(u)^2 - E f(v)^2 by differences of f."""
         if pair.e == 0:
             return 0.0
@@ -241,7 +241,7 @@ class Quadrature(Dual):
 
     def _difference(self, u: np.ndarray, v: np.ndarray, step: np.ndarray) -> np.ndarray:
         """f(u) - f(v), given u - v to its own digits."""
-        out = self.function(u) - self.function(v)
+        out: np.ndarray = np.asarray(self.function(u) - self.function(v))
         if self.slope is None:
             return out
         smooth = np.abs(step) < SMALL_STEP
@@ -324,7 +324,7 @@ class Gelu(Quadrature):
 
     plain_limit = 20.0
 
-    def plain(self, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
+    def plain(self, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> Any:
         """E f(u) f(v) from rounded covariances."""
         mean, root, bracket = _gelu_parts(a, b, c)
         out = np.arcsin(c * mean)
@@ -341,7 +341,7 @@ class GeluSlope(Quadrature):
 
     plain_limit = 20.0
 
-    def plain(self, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
+    def plain(self, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> Any:
         """E f'(u) f'(v) from rounded covariances."""
         mean, root, bracket = _gelu_parts(a, b, c)
         out = np.arcsin(c * mean)

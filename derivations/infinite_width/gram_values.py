@@ -142,7 +142,7 @@ def _table(kernel: Dual | None, a: np.ndarray, b: np.ndarray) -> Any:
 
 def _dual(kernel: Dual, table: Any, a: np.ndarray, b: np.ndarray, c: np.ndarray, rows: slice, start: int) -> np.ndarray:
     if table is None:
-        return kernel.plain(a, b, c)
+        return np.asarray(kernel.plain(a, b, c))
     first, second = table
     out = np.empty_like(c)
     _sum(c, 1 / np.sqrt(a[:, 0]), 1 / np.sqrt(b[0]), first[rows], second[:, start:], out)
@@ -166,7 +166,9 @@ def close(covariance, first, second, part, symmetric):  # type: ignore[no-untype
         hits[i] = found
     rows, columns = np.empty(hits.sum(), dtype=np.int64), np.empty(hits.sum(), dtype=np.int64)
     count = 0
-    for i in np.flatnonzero(hits):
+    for i in range(len(hits)):
+        if hits[i] == 0:
+            continue
         for j in range(i + 1 if symmetric else 0, covariance.shape[1]):
             if abs(covariance[i, j]) >= ((1.0 - part) * first[i]) * second[j]:
                 rows[count], columns[count] = i, j

@@ -64,7 +64,7 @@ def kernel_values(name: str, layers: int, theta: np.ndarray) -> np.ndarray:
     """The kernel at angles between inputs."""
     p, q = 2 * np.sin(theta / 2) ** 2, 2 * np.cos(theta / 2) ** 2
     if name == "exponential":
-        return np.exp(-p)
+        return np.asarray(np.exp(-p))
     if name == "heaviside":
         return arc_cosine(0, p, q)[0] / np.pi
     tangent = 1 - p

@@ -269,7 +269,8 @@ def _careful(
 def _less(one: np.ndarray, both: np.ndarray, distance: np.ndarray, gap: np.ndarray) -> np.ndarray:
     """K(x, x) - K(x, x'), by subtraction where the two are far apart."""
     plain = one - both
-    return np.where(np.abs(plain) > 0.1 * np.maximum(one, np.abs(both)), plain, (distance + gap) / 2)
+    far = np.abs(plain) > 0.1 * np.maximum(one, np.abs(both))
+    return np.asarray(np.where(far, plain, (distance + gap) / 2))
 
 
 def covariances(x: np.ndarray, y: np.ndarray) -> Pairs:
