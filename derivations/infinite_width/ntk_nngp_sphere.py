@@ -7,13 +7,13 @@ Result
     mu_k = Gamma(d/2)/(sqrt(pi) Gamma((d-1)/2)) int f(t) P_k(t) (1 - t^2)^((d-3)/2) dt (Funk-Hecke), with multiplicity
     N(d, k) = (2k + d - 2)/k binom(k + d - 3, d - 2). For f = (1 - t)^alpha, exactly,
     mu_k = Gamma(d/2)/sqrt(pi) (-alpha)_k 2^(alpha + d - 2) Gamma(alpha + (d-1)/2)/Gamma(alpha + k + d - 1),
-    which falls like k^-(2 alpha + d - 1). A singularity c_+ (1 - t)^alpha + c_- (1 + t)^alpha multiplies that by
-    c_+ + (-1)^k c_-. The tangent kernel of depth D has alpha = 1/2, c_+ = -(sqrt 2/pi) D (D + 1)/2 and c_- =
-    -(sqrt 2/pi) prod_{j<D} kappa_0(S_j), S_1 = 0, S_(j+1) = kappa_1(S_j), so that
-    mu_k k^d -> 2^(d-2) Gamma(d/2)^2/pi^2 [D (D + 1)/2 + (-1)^k prod].
+    which falls like k^-(2 alpha + d - 1); the tangent kernel of ReLU^s has alpha = s - 1/2. A singularity
+    c_+ (1 - t)^alpha + c_- (1 + t)^alpha multiplies that by c_+ + (-1)^k c_-. The tangent kernel of depth D has
+    alpha = 1/2, c_+ = -(sqrt 2/pi) D (D + 1)/2 and c_- = -(sqrt 2/pi) prod_{j<D} kappa_0(S_j), S_1 = 0,
+    S_(j+1) = kappa_1(S_j), so that mu_k k^d -> 2^(d-2) Gamma(d/2)^2/pi^2 [D (D + 1)/2 + (-1)^k prod].
 Source
     Bach, JMLR 18 (2017) 1, arXiv:1412.8690v2, appendix D; Bietti and Mairal, arXiv:1905.12173v2, Propositions 5 and 6;
-    Bietti and Bach, arXiv:2009.14397v2, Theorem 1 and Corollary 3. d >= 3 in what follows.
+    Bietti and Bach, arXiv:2009.14397v2, Theorem 1 and Corollary 3. On the circle, d = 2, P_k = cos(k theta).
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ from theorylab.derivations.infinite_width.half_angle import arc_cosine
 from theorylab.parameters import Choices, Constraint, Integers, Interval, Parameter, Space
 from theorylab.prediction import ClosedForm, Numerical, PredictionError
 
-DIMENSION = Parameter("d", Integers(3, 40), "dimension: the sphere is that of R^d")
+DIMENSION = Parameter("d", Integers(2, 40), "dimension: the sphere is that of R^d")
 DEGREE = Parameter("k", Integers(0, 2000), "degree of the spherical harmonics")
 POWER = Parameter("alpha", Interval(-0.9, 20.0), "power of 1 - t, not an integer >= 0")
 DEPTH = Parameter("D", Integers(1, 12), "hidden layers")
 PARITY = Parameter("parity", Integers(0, 1), "0 for even k, 1 for odd k")
 KERNEL = Parameter(
     "kernel",
-    Choices(("heaviside", "relu", "ntk", "exponential")),
-    "kappa_0, NNGP and tangent kernel of D hidden layers, exp(t - 1)",
+    Choices(("heaviside", "relu", "ntk", "ntk_squared", "exponential")),
+    "kappa_0, NNGP and tangent kernel of D hidden layers, the latter of one layer of ReLU^2, exp(t - 1)",
 )
 d, k, alpha, D, parity = (q.symbol for q in (DIMENSION, DEGREE, POWER, DEPTH, PARITY))
 
@@ -67,6 +67,8 @@ def kernel_values(name: str, layers: int, theta: np.ndarray) -> np.ndarray:
         return np.asarray(np.exp(-p))
     if name == "heaviside":
         return arc_cosine(0, p, q)[0] / np.pi
+    if name == "ntk_squared":
+        return (arc_cosine(2, p, q)[0] + 4 * (1 - p) * arc_cosine(1, p, q)[0]) / (2 * np.pi)
     tangent = 1 - p
     for _ in range(layers):
         value, lost = (v / np.pi for v in arc_cosine(1, p, q))
@@ -150,8 +152,8 @@ def _scaled_limit(d: Any, parity: Any, D: Any) -> tuple[np.ndarray, np.ndarray]:
 
 def _slope(d: Any, kernel: Any) -> tuple[np.ndarray, np.ndarray]:
     def one(dimension: float, name: str) -> tuple[float, float]:
-        # Where only one parity survives: even degrees of the tangent kernel and of kappa_1, odd ones of kappa_0.
-        degrees = np.array([64, 128, 256]) + (name == "heaviside")
+        # The parity that survives: odd degrees of kappa_0 and of ReLU^2, even ones of the rest.
+        degrees = np.array([64, 128, 256]) + (name in ("heaviside", "ntk_squared"))
         shifted = degrees + (dimension - 2) / 2
         found = [eigenvalues(lambda angle: kernel_values(name, 1, angle), int(dimension), int(m)) for m in degrees]
         values = np.log([abs(v) for v, _ in found])
@@ -359,7 +361,7 @@ DEPTH_CONSTANT = constant()
 
 
 def _exponent(d: Any, kernel: Any) -> tuple[np.ndarray, np.ndarray]:
-    value = np.asarray(d + 2.0 * (np.asarray(kernel) == "relu"))
+    value = np.asarray(d + 2.0 * np.isin(kernel, ("relu", "ntk_squared")))
     return value, np.zeros_like(value)
 
 

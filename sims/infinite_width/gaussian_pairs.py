@@ -63,7 +63,7 @@ def products(
 
 
 def _sphere_cost(*, d: int, points: int = 256, **_: object) -> Cost:
-    return Cost(flops=(2.0 * d + 60.0) * points, bytes=8.0 * (d + 8.0) * points, draws=float(d * points))
+    return Cost(flops=(2.0 * d + 300.0) * points, bytes=8.0 * (d + 8.0) * points, draws=float(d * points))
 
 
 @simulation(backends=("numpy", "numba"), cost=_sphere_cost)
@@ -83,6 +83,8 @@ def harmonic_components(
 
 
 def _zonal(d: int, k: int, t: np.ndarray) -> np.ndarray:
+    if d == 2:
+        return np.asarray(np.cos(k * np.arccos(t)))
     return np.asarray(special.eval_gegenbauer(k, d / 2 - 1, t) / special.eval_gegenbauer(k, d / 2 - 1, 1.0))
 
 
@@ -93,6 +95,10 @@ def _kernel(kernel: str, depth: int, t: np.ndarray) -> np.ndarray:
     active = 1.0 - angle / np.pi
     if kernel == "heaviside":
         return active
+    if kernel == "ntk_squared":
+        first = np.sin(angle) + (np.pi - angle) * t
+        second = 3.0 * np.sin(angle) * t + (np.pi - angle) * (1.0 + 2.0 * t * t)
+        return np.asarray((second + 4.0 * t * first) / (2.0 * np.pi))
     similarity, tangent = t, t
     for _ in range(depth):
         angle = np.arccos(np.clip(similarity, -1.0, 1.0))

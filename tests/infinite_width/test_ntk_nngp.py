@@ -82,7 +82,7 @@ def test_domains():
     with pytest.raises(DomainError, match="polynomial"):
         sphere.MELLIN(d=3, k=4, alpha=2.0)
     with pytest.raises(DomainError, match="outside its domain"):
-        sphere.EIGENVALUE(d=2, k=4, kernel="ntk", D=1)
+        sphere.EIGENVALUE(d=1, k=4, kernel="ntk", D=1)
     with pytest.raises(PredictionError, match="below rounding"):
         sphere.SLOPE(d=16, kernel="relu")
 
@@ -92,6 +92,12 @@ def test_eigenvalues_of_known_kernels():
     for k in (0, 1, 3, 6):
         bessel = special.spherical_in(k, 1.0) * math.exp(-1.0)
         np.testing.assert_allclose(sphere.EIGENVALUE(d=3, k=k, kernel="exponential", D=1), bessel, rtol=1e-10)
+    # Fourier coefficients on the circle: Bessel functions again.
+    np.testing.assert_allclose(
+        sphere.EIGENVALUE(d=2, k=[0, 2, 5], kernel="exponential", D=1), special.ive([0, 2, 5], 1.0), rtol=1e-10
+    )
+    assert sphere.multiplicity(2, 7) == 2
+    assert abs(float(sphere.EIGENVALUE(d=3, k=8, kernel="ntk_squared", D=1))) < 1e-15
     value, error = sphere.EIGENVALUE.evaluate(d=4, k=[3, 5, 7], kernel="ntk", D=1)
     assert np.all(np.abs(value) <= error)
     assert np.all(sphere.EIGENVALUE(d=4, k=[3, 5, 7], kernel="ntk", D=2) > 1e-5)

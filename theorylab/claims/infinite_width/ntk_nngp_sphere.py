@@ -60,11 +60,12 @@ def power_of_distance() -> Claim:
 @theory.claim(source=BACH)
 def exponents() -> Claim:
     """Eigenvalues on the sphere of R^d fall like k^-d for the tangent kernel of a ReLU network and for the step, like
-    k^-(d+2) for the covariance of a ReLU network."""
+    k^-(d+2) for the covariance of a ReLU network and for the tangent kernel of ReLU^2."""
     from theorylab.checks import Identity
     from theorylab.derivations.infinite_width import ntk_nngp_sphere as d
 
-    few = grid(d=[3, 5], kernel=["heaviside", "relu", "ntk"])
+    kernels = ["heaviside", "relu", "ntk", "ntk_squared"]
+    few = grid(d=[2, 5], kernel=kernels)
     return Claim(
         prediction=d.EXPONENT,
         check=Identity(other=d.SLOPE, scale="absolute"),
@@ -75,8 +76,8 @@ def exponents() -> Claim:
         ],
         budgets={
             "quick": Budget(trials=1, margin=0.02),
-            "standard": Budget(trials=1, margin=0.02, points=grid(d=[3, 4, 5, 6], kernel=["heaviside", "relu", "ntk"])),
-            "paper": Budget(trials=1, margin=0.02, points=grid(d=[3, 4, 5, 6], kernel=["heaviside", "relu", "ntk"])),
+            "standard": Budget(trials=1, margin=0.02, points=grid(d=[2, 3, 4, 5, 6], kernel=kernels)),
+            "paper": Budget(trials=1, margin=0.02, points=grid(d=[2, 3, 4, 5, 6], kernel=kernels)),
         },
     )
 
@@ -92,7 +93,7 @@ def constants_in_depth() -> Claim:
     from theorylab.checks import Identity
     from theorylab.derivations.infinite_width import ntk_nngp_sphere as d
 
-    few = grid(d=[3, 4], parity=[0, 1], D=[1, 2])
+    few = grid(d=[2, 3], parity=[0, 1], D=[1, 2])
     return Claim(
         prediction=d.DEPTH_CONSTANT,
         check=Identity(other=d.SCALED_LIMIT, scale="absolute"),
@@ -103,7 +104,7 @@ def constants_in_depth() -> Claim:
         ],
         budgets={
             "quick": Budget(trials=1, margin=0.001),
-            "standard": Budget(trials=1, margin=0.001, points=grid(d=[3, 4, 5, 6], parity=[0, 1], D=[1, 2, 3])),
+            "standard": Budget(trials=1, margin=0.001, points=grid(d=[2, 3, 4, 5, 6], parity=[0, 1], D=[1, 2, 3])),
             "paper": Budget(trials=1, margin=0.001, points=grid(d=[3, 4, 5, 6], parity=[0, 1], D=[1, 2, 3, 4, 6])),
         },
     )
