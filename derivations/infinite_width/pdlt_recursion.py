@@ -12,7 +12,9 @@ Several inputs: V^(ab)(cd) = lim n Cov(g_ab, g_cd), with slopes d K'_ab/d K_ij =
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -51,7 +53,7 @@ CONVENTIONS = {
 }
 
 
-@dataclass
+@dataclass(frozen=True)
 class Layer:
     """What holds of the preactivations of a layer.
 
@@ -74,9 +76,7 @@ class Layer:
     tangent_weight: float = 0.0
 
 
-def layers(
-    act: Activation, widths: list[float], C_W: float, C_b: float, K: float, fine: bool, slopes: bool = True
-) -> list[Layer]:
+def layers(act: Activation, widths: Sequence[float], C_W: float, C_b: float, K: float, fine: bool) -> list[Layer]:
     """All layers from the first, for hidden widths in any unit (equal ones give V and G per width).
 
     Parameters
@@ -89,8 +89,6 @@ def layers(
         See the module.
     fine
         Which of the two quadratures.
-    slopes
-        Whether chi_perp and the tangent kernel are wanted, too.
 
     Raises
     ------
@@ -107,7 +105,7 @@ def layers(
         # V and G of the layer are in units of the width below it, the new ones in units of n.
         exchange = n / below if below else 0.0
         source = C_W**2 * (averages.fourth - second**2)
-        perpendicular = C_W * averages.perpendicular if slopes else np.nan
+        perpendicular = C_W * averages.perpendicular
         found = Layer(
             K=C_b + C_W * second,
             V=source + exchange * slope**2 * at.V,
@@ -147,8 +145,9 @@ def _numerical(quantity: str, compute: Any, space: Space, formula: str) -> Numer
     )
 
 
-def _last(act: Activation, fine: bool, depth: float, C_W: float, C_b: float, K: float, slopes: bool = False) -> Layer:
-    return layers(act, [1.0] * int(depth), C_W, C_b, K, fine, slopes)[-1]
+@lru_cache(maxsize=64)
+def _last(act: Activation, fine: bool, depth: float, C_W: float, C_b: float, K: float) -> Layer:
+    return layers(act, [1.0] * int(depth), C_W, C_b, K, fine)[-1]
 
 
 VERTEX = _numerical(
@@ -184,7 +183,7 @@ METRIC_AT_DEPTH = _numerical("K", lambda act, fine, **at: _last(act, fine, **at)
 
 
 def _unequal(act: Activation, fine: bool, second: float, third: float, C_W: float, C_b: float, K: float) -> float:
-    return layers(act, [1.0, second, third], C_W, C_b, K, fine, slopes=False)[-1].V
+    return layers(act, [1.0, second, third], C_W, C_b, K, fine)[-1].V
 
 
 UNEQUAL_VERTEX = _numerical(
@@ -196,7 +195,7 @@ UNEQUAL_VERTEX = _numerical(
 
 
 def _tangent(act: Activation, fine: bool, depth: float, **at: Any) -> np.ndarray:
-    end = _last(act, fine, depth, slopes=True, **at)
+    end = _last(act, fine, depth, **at)
     return np.array([end.tangent_bias / (depth + 1), end.tangent_weight])
 
 
@@ -275,7 +274,7 @@ def _one_of_two(which: str) -> Any:
     def compute(
         act: Activation, fine: bool, depth: float, C_W: float, C_b: float, K11: float, K12: float, K22: float
     ) -> float:
-        end = _last(act, fine, depth, C_W, C_b, 0.5 * (K11 + K22), slopes=True)
+        end = _last(act, fine, depth, C_W, C_b, 0.5 * (K11 + K22))
         return float(getattr(end, which))
 
     return compute

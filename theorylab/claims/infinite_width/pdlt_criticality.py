@@ -35,7 +35,7 @@ def _network(activation: str, depth: int, C_W: float, C_b: float = 0.0, K: float
 def _trend(quick: tuple[int, float], standard: tuple[int, float], more: Any = None) -> dict[str, Budget]:
     """Trials and margins; the standard budget may have points of its own."""
     return {
-        "quick": Budget(trials=quick[0], margin=quick[1], sizes=SIZES),
+        "quick": Budget(trials=quick[0], margin=quick[1], sizes=(8, 16, 32, 64)),
         "standard": Budget(trials=standard[0], margin=standard[1], sizes=(8, 16, 32, 64), points=more),
         "paper": Budget(trials=10 * standard[0], margin=standard[1] / 2, sizes=SIZES, points=more),
     }
@@ -87,7 +87,7 @@ def vertex() -> Claim:
             Mutant("<phi^4> without <phi^2>^2", _changed(square=0.0)),
             Mutant("3 <phi^2>^2, as for a cumulant of phi", _changed(square=3.0)),
         ],
-        budgets=_trend((8_192, 0.1), (600_000, 0.04), more),
+        budgets=_trend((16_384, 0.1), (600_000, 0.04), more),
     )
 
 
@@ -163,7 +163,7 @@ def unequal_widths() -> Claim:
             Mutant("equal widths", lambda value, second, third, **at: d.VERTEX(depth=3, **at)),
         ],
         budgets={
-            "quick": Budget(trials=6_000, margin=0.1, sizes=(8, 16, 32, 64)),
+            "quick": Budget(trials=16_384, margin=0.1, sizes=(8, 16, 32, 64)),
             "standard": Budget(trials=600_000, margin=0.04, sizes=(8, 16, 32, 64), points=points),
             "paper": Budget(trials=6_000_000, margin=0.015, sizes=(8, 16, 32, 64), points=points),
         },
@@ -219,7 +219,7 @@ def vertex_of_two_inputs() -> Claim:
             Mutant("sums over unordered pairs of indices", _carried((1.0, 0.5, 1.0))),
         ],
         budgets={
-            "quick": Budget(trials=16_384, margin=0.09, sizes=(8, 16, 32, 64)),
+            "quick": Budget(trials=32_768, margin=0.09, sizes=(8, 16, 32, 64)),
             "standard": Budget(trials=150_000, margin=0.03, sizes=SIZES, points=(PAIRS, {**PAIRS, "depth": 3})),
             "paper": Budget(trials=1_500_000, margin=0.015, sizes=SIZES, points=(PAIRS, {**PAIRS, "depth": 3})),
         },

@@ -21,7 +21,7 @@ def _deep(margins: tuple[float, float, float]) -> dict[str, Budget]:
         for depth in (400, 3000, 10_000)
     ]
     return {
-        "quick": Budget(trials=1, margin=margins[0], points=points[0][:2]),
+        "quick": Budget(trials=1, margin=margins[0], points=points[0][1:2]),
         "standard": Budget(trials=1, margin=margins[1], points=points[1]),
         "paper": Budget(trials=1, margin=margins[2], points=points[2]),
     }

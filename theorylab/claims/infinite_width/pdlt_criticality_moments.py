@@ -153,7 +153,7 @@ def log_of_linear() -> Claim:
             Mutant("psi(n)", d.depth * (sp.digamma(d.n) - sp.log(d.n))),
             Mutant("the log-normal limit of ReLU", -5 * d.depth / (2 * d.n)),
         ],
-        budgets=_budgets((32_768, 0.05), (300_000, 0.015)),
+        budgets=_budgets((65_536, 0.05), (300_000, 0.015)),
     )
 
 
