@@ -86,7 +86,7 @@ def outputs() -> Claim:
         mutants=[wrong(OWN, above=False), wrong(BARE, slope=False), wrong(NONE, responses=False)],
         budgets=_budgets(
             (2048, 32_768, 65_536),
-            (0.028, 0.01, 0.005),
+            (0.025, 0.01, 0.005),
             quick,
             [rich_point([2, 4, 8], 8192), at_point([1, 2, 4, 8], samples=8192)],
         ),
