@@ -29,7 +29,7 @@ from theorylab.derivations.learning_dynamics import advani_saxe_linear_dynamics 
 from theorylab.derivations.random_matrix import rmt_marchenko_pastur_averages as averages
 from theorylab.errors import DomainError
 from theorylab.parameters import Interval, Parameter, Space
-from theorylab.prediction import Numerical
+from theorylab.prediction import Numerical, Value
 
 LEVEL = Parameter("e0", model.POSITIVE, "largest squared error, over sw^2, of a point that counts as right")
 PART = Parameter("q", Interval(0, 1, open_low=True, open_high=True), "accuracy that is to be reached", default=0.9)
@@ -50,7 +50,7 @@ def train_loss(*, alpha: Any, t: Any) -> Any:
     value, error = model.over_spectrum(
         lambda x, t: x * model.flow(x, t)[0] ** 2, averages.continuous_average, alpha, t=t
     )
-    return averages.Value(value / alpha, error / alpha)
+    return Value(value / alpha, error / alpha)
 
 
 def accuracy(loss: Any, e0: Any) -> Any:
@@ -103,7 +103,7 @@ def _steps() -> list[Step]:
     normal = sp.exp(-(e**2) / (2 * loss)) / sp.sqrt(2 * sp.pi * loss)
     right = sp.erf(sp.sqrt(level / (2 * loss)))
     return [
-        *model.TEST.derivation.steps,
+        *model.FLOW,
         Step(
             "accuracy of normal errors",
             sp.Integral(2 * normal, (e, 0, sp.sqrt(level))),

@@ -20,6 +20,7 @@ Source
 
 from __future__ import annotations
 
+import itertools
 from functools import cache
 from typing import Any
 
@@ -36,7 +37,7 @@ from theorylab.derivations.random_matrix import rmt_marchenko_pastur_moments as 
 from theorylab.derivations.random_matrix import rmt_marchenko_pastur_numerics as numerics
 from theorylab.errors import DomainError
 from theorylab.parameters import Constraint, Integers, Interval, Parameter, Space
-from theorylab.prediction import ClosedForm, Numerical
+from theorylab.prediction import ClosedForm, Numerical, Value
 
 ALPHA, SNR, INR, TIME, INPUTS = model.ALPHA, model.SNR, model.INR, model.TIME, model.INPUTS
 alpha, snr, inr, N = model.alpha, model.snr, model.inr, model.N
@@ -85,7 +86,7 @@ def _slope(x: Any, snr: Any, inr: Any, t: Any) -> Any:
 def _stop_at(alpha: float, snr: float, inr: float) -> tuple[float, float]:
     """The time at which the test error is least, and its error."""
 
-    def rate(t: float) -> averages.Value:
+    def rate(t: float) -> Value:
         return averages.average(lambda x: _slope(x, snr, inr, t), 1.0 / alpha, np.sqrt(alpha))
 
     # All modes improve before the fastest one's best time, none after the slowest one's.
@@ -121,7 +122,8 @@ def _excess(*, alpha: Any, snr: Any) -> tuple[Any, Any]:
 def largest_excess() -> tuple[float, float, float, float]:
     """The largest excess over alpha in [0.3, 5] and SNR in [0.1, 1000], its error, and where it is: alpha, SNR."""
     ends = np.log([[LEAST_ALPHA, MOST_ALPHA], [LEAST_SNR, MOST_SNR]])
-    places = [(a, s) for a in np.linspace(*ends[0], 7) for s in np.linspace(*ends[1], 9)]
+    grids = (np.linspace(low, high, points) for (low, high), points in zip(ends, (7, 9)))
+    places = list(itertools.product(*grids))
     heights = [_excess_at(*np.exp(p))[0] for p in places]
     # From the two highest points of a grid.
     found = [
@@ -293,7 +295,7 @@ def _frozen_steps() -> list[Step]:
     ]
 
 
-_BOTH = Derivation(model.SOURCE, lambda: [*model.TEST.derivation.steps, *_stop_steps(), *_ridge_steps()])
+_BOTH = Derivation(model.SOURCE, lambda: [*model.FLOW, *_stop_steps(), *_ridge_steps()])
 FINAL = ClosedForm(
     expr=sp.Piecewise((few_examples, P < N), (many_examples, True)),
     space=Space(
@@ -302,7 +304,7 @@ FINAL = ClosedForm(
     ),
     quantity="test error over sw^2 at the end of training",
     conventions=CONVENTIONS,
-    derivation=Derivation(model.SOURCE, lambda: [*moments.INVERSE_MOMENT.derivation.steps, *_final_steps()]),
+    derivation=Derivation(model.SOURCE, lambda: [*(moments.INVERSE_MOMENT.derivation or ()), *_final_steps()]),
 )
 MODE_STOP = ClosedForm(
     expr=mode_stop,
@@ -391,7 +393,7 @@ SIZED = Numerical(
     conventions=CONVENTIONS,
     derivation=Derivation(
         "loop equation by Gaussian integration by parts",
-        lambda: [*finite.RESOLVENT_TRACE.derivation.steps, *model.TEST.derivation.steps],
+        lambda: [*(finite.RESOLVENT_TRACE.derivation or ()), *model.FLOW],
     ),
     formula=r"N E_g^\infty + \frac{f(\lambda_-) + f(\lambda_+)}{4} - \frac{1}{2\pi} \int_0^\pi "
     r"f(1 + \alpha + 2\sqrt\alpha \cos\theta)\, d\theta",

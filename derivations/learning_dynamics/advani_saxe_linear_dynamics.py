@@ -261,14 +261,14 @@ def _early_steps() -> list[Step]:
     ]
 
 
-_FLOW = Derivation(SOURCE, lambda: [*_mode_steps(), *_law_steps()])
+FLOW = Derivation(SOURCE, lambda: [*_mode_steps(), *_law_steps()])
 SPACE = Space([ALPHA, SNR, INR, TIME])
 TEST = Numerical(
     function=_test,
     space=SPACE,
     quantity="test error over sw^2",
     conventions=CONVENTIONS,
-    derivation=_FLOW,
+    derivation=FLOW,
     formula=r"\int \rho \left[(1 + \mathrm{INR}) e^{-2\lambda t} + \frac{(1 - e^{-\lambda t})^2}{\lambda\,"
     r"\mathrm{SNR}}\right] d\lambda + \frac{1}{\mathrm{SNR}}",
 )
@@ -277,7 +277,7 @@ TRAIN = Numerical(
     space=SPACE,
     quantity="train error over sw^2",
     conventions=CONVENTIONS,
-    derivation=_FLOW,
+    derivation=FLOW,
     formula=r"\frac1\alpha \int_{\lambda > 0} \rho \left[\lambda (1 + \mathrm{INR}) + \frac{1}{\mathrm{SNR}}\right] "
     r"e^{-2\lambda t} d\lambda + \frac{\max(0, 1 - 1/\alpha)}{\mathrm{SNR}}",
 )
@@ -286,7 +286,7 @@ DESCENT = Numerical(
     space=Space([ALPHA, SNR, INR, RATE, STEPS]),
     quantity="test error over sw^2 after k steps of gradient descent",
     conventions=CONVENTIONS,
-    derivation=_FLOW,
+    derivation=FLOW,
     formula=r"\int \rho \left[(1 + \mathrm{INR}) (1 - \eta\lambda)^{2k} + \frac{(1 - (1 - \eta\lambda)^k)^2}{\lambda\,"
     r"\mathrm{SNR}}\right] d\lambda + \frac{1}{\mathrm{SNR}}, \quad \eta < \frac{2}{(1 + \sqrt\alpha)^2}",
 )
@@ -295,7 +295,7 @@ DESCENT_GIVEN = Numerical(
     space=Space([SNR, INR, RATE, STEPS, SPECTRUM]),
     quantity="test error over sw^2 after k steps of gradient descent, at given inputs",
     conventions=CONVENTIONS,
-    derivation=_FLOW,
+    derivation=FLOW,
     formula=DESCENT.formula,
 )
 EARLY = ClosedForm(

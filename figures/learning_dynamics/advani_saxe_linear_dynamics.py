@@ -95,8 +95,8 @@ def stopped_and_regularised(budget: str = "quick") -> Figure:
         )["value"]
         _points(first, np.array([a]), drawn[:, None], "C3")
         best = float(limits.STOP(alpha=a, snr=SNR, inr=0.0))
-        drawn = linear_student.flow(trials, Stream.from_seed(2), N=N, alpha=a, snr=SNR, inr=0.0, t=best, draws=20)
-        _points(first, np.array([a]), drawn["test"], "C0")
+        stopped = linear_student.flow(trials, Stream.from_seed(2), N=N, alpha=a, snr=SNR, inr=0.0, t=best, draws=20)
+        _points(first, np.array([a]), stopped["test"], "C0")
     first.axhline(1 / SNR, color="0.7", linewidth=0.8, linestyle=":")
     first.set(ylim=(0.2, 2.5), ylabel=r"test error $E_g/\sigma_w^2$", title=f"SNR = {SNR:g}, INR = 0")
     for i, inr in enumerate((0.0, 0.5, 1.0, 2.0)):
@@ -154,8 +154,8 @@ def finite_size(budget: str = "quick") -> Figure:
         )
     for i, size in enumerate((32, 128)):
         seen = np.geomspace(0.3, 1e4, 10)
-        drawn = linear_spectra.mean_errors(60, Stream.from_seed(5), N=size, alpha=1.0, snr=1.0, inr=0.0, t=seen)
-        _points(right, seen, drawn["test"] - 1.0, "C0", ("s", "o")[i], f"$N = {size}$")
+        means = linear_spectra.mean_errors(60, Stream.from_seed(5), N=size, alpha=1.0, snr=1.0, inr=0.0, t=seen)
+        _points(right, seen, means["test"] - 1.0, "C0", ("s", "o")[i], f"$N = {size}$")
     right.set(xscale="log", yscale="log", ylim=(0.3, 200), xlabel=r"time $t/\tau$", ylabel=r"$E_g/\sigma_w^2 - 1/$SNR")
     right.set_title(r"$\alpha = 1$, SNR = 1: $\sqrt{t}$ while $t \ll N^2$", fontsize=9)
     right.legend(fontsize=7, frameon=False)
@@ -180,14 +180,14 @@ def accuracies(budget: str = "quick") -> Figure:
     left.plot([], [], "k--", label="train")
     left.set(xscale="log", xlabel=r"time $t/\tau$", ylabel=rf"accuracy (squared error $\leq {e0:g}\,\sigma_w^2$)")
     left.legend(fontsize=8, frameon=False)
-    alpha = np.concatenate([1.0 + np.geomspace(0.02, 4.0, 60)])
+    beyond = np.geomspace(0.02, 4.0, 60)
     for i, level in enumerate((0.02, 0.1)):
         right.plot(
-            alpha - 1, grokking.DELAY(alpha=alpha, e0=level), color=f"C{i}", label=rf"$e_0 = {level:g}\,\sigma_w^2$"
+            beyond, grokking.DELAY(alpha=1.0 + beyond, e0=level), color=f"C{i}", label=rf"$e_0 = {level:g}\,\sigma_w^2$"
         )
         for a in (1.25, 1.5, 2.0, 3.0):
-            drawn = linear_spectra.delay(20 * trials, Stream.from_seed(7), N=N, alpha=a, e0=level, q=0.9)["value"]
-            _points(right, np.array([a - 1]), drawn[:, None], f"C{i}")
+            delays = linear_spectra.delay(20 * trials, Stream.from_seed(7), N=N, alpha=a, e0=level, q=0.9)["value"]
+            _points(right, np.array([a - 1]), delays[:, None], f"C{i}")
     right.set(xscale="log", yscale="log", xlabel=r"$\alpha - 1$", ylabel=r"delay from train to test accuracy 0.9")
     right.legend(fontsize=8, frameon=False)
     return figure

@@ -176,7 +176,8 @@ def conservation(trials: int, rng: Stream, *, n: int, d: int, t: Any) -> dict[st
         return imbalance(weights), imbalance([np.swapaxes(w, 1, 2) for w in weights])
 
     start = differences(weights)
-    kept, exchanged = [], []
+    kept: list[Any] = []
+    exchanged: list[Any] = []
     for w in _flow_through(weights, target, t, 4.0 * fastest(n, 3.0)):
         for found, now, then in zip((kept, exchanged), differences(w), start):
             found.append(_norm(now - then) / _norm(then))
@@ -289,8 +290,8 @@ def _times_of_levels(weights: list[np.ndarray], s: float, faster: int, levels: n
         for i, level in enumerate(s * levels):
             now = np.isnan(crossed[:, i]) & (new >= level)
             if now.any():
-                ends = (v[now] for v in (u, new, step * slope, step * new_slope))
-                crossed[now, i] = time[now] + step[now] * _crossing(*ends, level)
+                part = _crossing(u[now], new[now], (step * slope)[now], (step * new_slope)[now], level)
+                crossed[now, i] = time[now] + step[now] * part
         time, u, slope = time + step, new, new_slope
     raise DomainError(f"a start has not left the saddle after {MOST} steps: take larger weights")
 

@@ -224,7 +224,8 @@ def accuracies(
     # Fresh points along U, and the part of every point's error that is never learned.
     along = xp.matrix_transpose(left) @ points
     never = teacher @ points - seen @ along
-    test, train = [], []
+    test: list[Any] = []
+    train: list[Any] = []
     for s in _times(t):
         remains = seen * xp.exp(-values * values * s)[:, None, :]
         fresh, residual = remains @ along + never, (remains * values[:, None, :]) @ xp.matrix_transpose(right)

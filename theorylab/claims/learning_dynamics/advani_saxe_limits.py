@@ -274,14 +274,14 @@ def first_order_in_one_over_n() -> Claim:
     """
     from theorylab.checks import Asymptotic
     from theorylab.derivations.learning_dynamics import advani_saxe_limits as d
+    from theorylab.derivations.learning_dynamics import advani_saxe_linear_dynamics as model
     from theorylab.sims.learning_dynamics.linear_spectra import total_error
 
     def without(edges: float, mean: float) -> Any:
         def value(right: Any, *, N: Any, alpha: Any, snr: Any, inr: Any, t: Any) -> Any:
-            limit = N * d.model.TEST(alpha=alpha, snr=snr, inr=inr, t=t)
+            limit = N * model.TEST(alpha=alpha, snr=snr, inr=inr, t=t)
             ends = sum(
-                d.model.test_mode(x, *d.model.flow(x, t), snr, inr)
-                for x in ((1 - alpha**0.5) ** 2, (1 + alpha**0.5) ** 2)
+                model.test_mode(x, *model.flow(x, t), snr, inr) for x in ((1 - alpha**0.5) ** 2, (1 + alpha**0.5) ** 2)
             )
             whole = right - limit
             return limit + edges * ends / 4 + mean * (whole - ends / 4)
@@ -311,6 +311,7 @@ def first_order_in_one_over_n() -> Claim:
 def _accuracy(name: str) -> Claim:
     from theorylab.checks import Asymptotic
     from theorylab.derivations.learning_dynamics import advani_saxe_grokking as d
+    from theorylab.derivations.learning_dynamics.advani_saxe_linear_dynamics import INPUTS
     from theorylab.sims.learning_dynamics.linear_student import accuracies
 
     loss, other = (d.test_loss, d.train_loss) if name == "test" else (d.train_loss, d.test_loss)
@@ -324,7 +325,7 @@ def _accuracy(name: str) -> Claim:
         simulation=accuracies,
         check=Asymptotic(size="N", observable=name),
         points=points,
-        parameters=[d.model.INPUTS, DRAWS],
+        parameters=[INPUTS, DRAWS],
         mutants=[
             Mutant("half the mean squared error", of(loss, 0.5)),
             Mutant("the other loss", of(other, 1.0)),
@@ -366,8 +367,11 @@ def grokking_delay() -> Claim:
     The delay diverges at alpha = 1 (e_0 = 0.01, q = 0.9: 11.3 at alpha = 1.5, 1.2e4 at alpha = 1); below it test
     points never follow when the level is less than 1 - alpha, which is refused in one line.
     """
+    from scipy.special import erf
+
     from theorylab.checks import Asymptotic
     from theorylab.derivations.learning_dynamics import advani_saxe_grokking as d
+    from theorylab.derivations.learning_dynamics.advani_saxe_linear_dynamics import INPUTS
     from theorylab.sims.learning_dynamics.linear_spectra import delay
 
     points = grid(alpha=[2.0, 4.0], e0=0.1, q=0.9)
@@ -376,10 +380,10 @@ def grokking_delay() -> Claim:
         simulation=delay,
         check=Asymptotic(size="N"),
         points=points,
-        parameters=[d.model.INPUTS],
+        parameters=[INPUTS],
         mutants=[
             Mutant("half the mean squared error", lambda _, alpha, e0, q: d.DELAY(alpha=alpha, e0=2 * e0, q=q)),
-            Mutant("at L = e_0, whatever q", lambda _, alpha, e0, q: d.DELAY(alpha=alpha, e0=e0, q=d.erf(0.5**0.5))),
+            Mutant("at L = e_0, whatever q", lambda _, alpha, e0, q: d.DELAY(alpha=alpha, e0=e0, q=erf(0.5**0.5))),
         ],
         budgets={
             "quick": Budget(1536, 0.085, sizes=(8, 16, 32, 64), points=points[1:]),

@@ -320,21 +320,22 @@ def square_root_law() -> Claim:
 
     Relative errors 1.4e-4 at t = 1000, 1.4e-6 at t = 10^5.
     """
+    import sympy as sp
+
+    from theorylab.derivations.learning_dynamics import advani_saxe_linear_dynamics as d
     from theorylab.derivations.learning_dynamics import advani_saxe_square as s
 
-    late = s.square_law.subs(s.t, s.LATE.symbol)
-    t = s.LATE.symbol
+    late, t = s.SQUARE_LAW.expr, s.LATE.symbol
+    root, noise = sp.sqrt(t / sp.pi), 1 / d.snr
     return _square(
         s.SQUARE_LAW,
         (1e3, 1e4, 1e5),
         (5e-4, 5e-4, 5e-4),
         [
-            Mutant("constant +1/2", late + 1 / s.snr),
-            Mutant("without the constant", late + 1 / s.snr / 2),
-            Mutant(
-                "(1 - exp(-2 l t)) instead of the square", late - 2 * (2 - 2**0.5) * (t / 3.14159265) ** 0.5 / s.snr / 2
-            ),
-            Mutant("start forgotten", late - (1 + s.inr) / (2 * 3.14159265 * t) ** 0.5),
+            Mutant("constant +1/2", late + noise),
+            Mutant("without the constant", late + noise / 2),
+            Mutant("1 - exp(-2 l t) instead of the square", late + (4 * sp.sqrt(2) - 4) * root * noise),
+            Mutant("start forgotten", late - (1 + d.inr) / sp.sqrt(2 * sp.pi * t)),
         ],
     )
 

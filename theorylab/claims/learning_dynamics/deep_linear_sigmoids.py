@@ -40,6 +40,8 @@ def two_equal_layers() -> Claim:
 
     Matrices in random bases, the other modes with random targets and starts, integrated by Runge-Kutta.
     """
+    import sympy as sp
+
     from theorylab.checks import Curve
     from theorylab.derivations.learning_dynamics import deep_linear_sigmoids as d
     from theorylab.derivations.learning_dynamics import mode_ode as two
@@ -58,7 +60,7 @@ def two_equal_layers() -> Claim:
         parameters=[d.LAYERS, DIMENSION],
         mutants=[
             Mutant("rate s instead of 2s", half),
-            Mutant("one layer: exponential", two.s + (two.u0 - two.s) * two.sp.exp(-two.t)),
+            Mutant("one layer: exponential", two.s + (two.u0 - two.s) * sp.exp(-two.t)),
         ],
         budgets=_exact(1e-5, quick=points[:1]),
     )
@@ -71,6 +73,8 @@ def two_unequal_layers() -> Claim:
 
     A negative product is learned through zero: the gap keeps the layers from vanishing together.
     """
+    import sympy as sp
+
     from theorylab.checks import Curve
     from theorylab.derivations.learning_dynamics import mode_ode as two
     from theorylab.sims.learning_dynamics.deep_linear import unequal
@@ -84,7 +88,7 @@ def two_unequal_layers() -> Claim:
         {"s": s, "k": k, "u0": u0, "d": 3, "t": times}
         for s, k, u0 in ((1.3, 0.7, 0.05), (1.0, 1.0, -0.4), (0.6, 1.5, 2.0))
     ]
-    lazy = two.s + (two.u0 - two.s) * two.sp.exp(-two.k * two.t)
+    lazy = two.s + (two.u0 - two.s) * sp.exp(-two.k * two.t)
     return Claim(
         prediction=two.UNBALANCED,
         simulation=unequal,
@@ -157,6 +161,10 @@ def deep_layers_slower_by_three_per_cent() -> Claim:
     return replace(claim, prediction=slower, mutants=(), budgets=_exact(1e-3, quick=points, standard=points))
 
 
+def _times(many: int, found: Any) -> tuple[Any, Any]:
+    return many * found.value, many * found.error
+
+
 @theory.claim
 def infinitely_many_layers() -> Claim:
     """As n -> infinity, n t(u) tends to (1/s^2) log(u (s - u_0)/(u_0 (s - u))) + 1/(s u_0) - 1/(s u), for fixed u_0 and
@@ -170,7 +178,7 @@ def infinitely_many_layers() -> Claim:
 
     many = 10**9
     very_deep = Numerical(
-        function=lambda *, u, s, u0: tuple(many * part for part in d.DEEP_TIME.evaluate(u=u, n=many, s=s, u0=u0)),
+        function=lambda *, u, s, u0: _times(many, d.DEEP_TIME.evaluate(u=u, n=many, s=s, u0=u0)),
         space=d.INFINITE_TIME.space,
         quantity=d.INFINITE_TIME.quantity,
         conventions=d.CONVENTIONS,
@@ -367,9 +375,9 @@ def _of_chi_square(degrees: Any, rate: float = 2.0) -> Any:
     """A mutant: the law for another number of degrees of freedom, or another rate."""
 
     def value(_: Any, *, x: Any, s: Any, h: Any, sigma: Any) -> Any:
-        from theorylab.derivations.learning_dynamics import deep_linear_sigmoids as d
+        from scipy.special import gammaincc
 
-        return d.gammaincc(degrees(h) / 2.0, s * np.exp(-rate * s * x) / sigma**2)
+        return gammaincc(degrees(h) / 2.0, s * np.exp(-rate * s * x) / sigma**2)
 
     return value
 
