@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from simulation_twins import demand_array_standard, demand_twins
 
-from theorylab.backends import BATCH
 from theorylab.claims.infinite_width import abc_parametrization as claims
 from theorylab.derivations.infinite_width import abc_parametrization as derivation
 from theorylab.derivations.infinite_width.power_counting import count
@@ -203,18 +203,13 @@ SIMULATIONS = {
 
 
 @pytest.mark.parametrize("name", SIMULATIONS)
-def test_twins_and_batches(name, monkeypatch):
-    """NumPy and Numba agree trial by trial, and a trial does not know its company."""
-    simulation, at = SIMULATIONS[name]
-    compiled = simulation(7, Stream.from_seed(3), **at)
-    reference = simulation(7, Stream.from_seed(3, "numpy"), **at)
-    alone = simulation(3, Stream.from_seed(3), **at)
-    monkeypatch.setitem(BATCH, "numba", 1)
-    piecewise = simulation(7, Stream.from_seed(3), **at)
-    for key, values in compiled.items():
-        np.testing.assert_allclose(reference[key], values, rtol=1e-9, atol=1e-12)
-        np.testing.assert_allclose(alone[key], values[:3], rtol=1e-12, atol=1e-12)
-        np.testing.assert_allclose(piecewise[key], values, rtol=1e-12, atol=1e-12)
+def test_twins_and_batches(name):
+    demand_twins(*SIMULATIONS[name])
+
+
+@pytest.mark.parametrize("name", SIMULATIONS)
+def test_array_standard(name):
+    demand_array_standard(*SIMULATIONS[name])
 
 
 def test_exponents_measured_at_one_width_pair_order_the_parametrisations():
