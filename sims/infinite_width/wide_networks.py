@@ -40,8 +40,8 @@ def _network_cost(networks: float, drawn: float) -> Any:
         # One draw at a time: drawn, mirrored, in one array for the descent, and copied out of it.
         held = (1.0 + 2.2 * networks / drawn) * parameters + networks * np.unique(t).size * points
         return Cost(
-            flops=products + networks * steps * 60.0 * m * n * depth, bytes=8.0 * held, draws=drawn * parameters,
-            products=products, order=m,
+            flops=products + networks * steps * 60.0 * m * n * (depth - 1.0), bytes=8.0 * held,
+            draws=drawn * parameters, products=products, order=(m * n * n) ** (1.0 / 3.0),
         )  # fmt: skip
 
     return cost
