@@ -271,7 +271,7 @@ def two_times() -> Claim:
             Mutant("independent increments: H at the earlier time", early),
         ],
         budgets=_budgets(
-            (2048, 32_768, 65_536),
+            (4096, 32_768, 65_536),
             (0.04, 0.015, 0.0075),
             quick,
             [rich_point([0, 2, 4, 8], 8192)],
