@@ -131,7 +131,7 @@ def largest_excess() -> tuple[float, float, float, float]:
             lambda p: -_excess_at(*np.exp(np.clip(p, ends[:, 0], ends[:, 1])))[0],
             places[i],
             method="Nelder-Mead",
-            options={"xatol": 1e-4, "fatol": 1e-10},
+            options={"xatol": 3e-3, "fatol": 1e-9},
         )
         for i in np.argsort(heights)[-2:]
     ]

@@ -81,7 +81,7 @@ def stopped_and_regularised(budget: str = "quick") -> Figure:
     N, trials = DRAWN[budget]
     figure = Figure(figsize=(11.4, 3.4), layout="constrained")
     first, second, third = figure.subplots(1, 3)
-    alpha = np.concatenate([np.linspace(0.1, 0.97, 60), np.linspace(1.03, 4.0, 90)])
+    alpha = np.concatenate([np.linspace(0.1, 0.97, 40), np.linspace(1.03, 4.0, 50)])
     P = alpha * 1e6
     end = limits.FINAL(N=10**6, P=np.rint(P), snr=SNR, inr=0.0)
     for part in (alpha < 1, alpha > 1):
@@ -112,7 +112,7 @@ def stopped_and_regularised(budget: str = "quick") -> Figure:
     for axes in (first, second):
         axes.set_xlabel(r"examples per input $\alpha = P/N$")
         axes.legend(fontsize=8, frameon=False)
-    size = {"quick": 26, "standard": 60, "paper": 90}[budget]
+    size = {"quick": 20, "standard": 60, "paper": 90}[budget]
     some, snr = np.geomspace(0.3, 5.0, size), np.geomspace(0.1, 1000.0, size)
     excess = 100 * limits.EXCESS(alpha=some[None, :], snr=snr[:, None])
     filled = third.contourf(some, snr, excess, levels=np.arange(0.0, 4.26, 0.25), cmap="magma_r")
@@ -180,7 +180,7 @@ def accuracies(budget: str = "quick") -> Figure:
     left.plot([], [], "k--", label="train")
     left.set(xscale="log", xlabel=r"time $t/\tau$", ylabel=rf"accuracy (squared error $\leq {e0:g}\,\sigma_w^2$)")
     left.legend(fontsize=8, frameon=False)
-    beyond = np.geomspace(0.02, 4.0, 60)
+    beyond = np.geomspace(0.02, 4.0, 30)
     for i, level in enumerate((0.02, 0.1)):
         right.plot(
             beyond, grokking.DELAY(alpha=1.0 + beyond, e0=level), color=f"C{i}", label=rf"$e_0 = {level:g}\,\sigma_w^2$"
