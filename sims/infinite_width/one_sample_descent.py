@@ -24,6 +24,7 @@ from theorylab.kernels.random import Stream
 from theorylab.simulation import Cost, simulation
 
 Draw = Callable[[], Any]
+BACKENDS = ("numpy", "numba", "cupy")
 
 
 class Pairs:
@@ -210,7 +211,7 @@ def _cost(depth: int, n: int, steps: int, kept: int = 1) -> Cost:
     )
 
 
-@simulation(backends=("numpy", "numba", "cupy"), cost=lambda n, steps=3, **_: _cost(1, n, steps))
+@simulation(backends=BACKENDS, cost=lambda n, steps=3, **_: _cost(1, n, steps))
 def one_hidden(
     trials: int,
     rng: Stream,
@@ -246,7 +247,7 @@ def one_hidden(
     return _observed(trials, rng, n, (a1, a2), (b1, b2), c, steps, eta, target)
 
 
-@simulation(backends=("numpy", "numba", "cupy"), cost=lambda n, steps=3, **_: _cost(2, n, steps))
+@simulation(backends=BACKENDS, cost=lambda n, steps=3, **_: _cost(2, n, steps))
 def two_hidden(
     trials: int,
     rng: Stream,
@@ -267,7 +268,7 @@ def two_hidden(
     return _observed(trials, rng, n, (a1, a2, a3), (b1, b2, b3), c, steps, eta, target)
 
 
-@simulation(backends=("numpy", "numba", "cupy"), cost=lambda n, steps=3, **_: _cost(3, n, steps))
+@simulation(backends=BACKENDS, cost=lambda n, steps=3, **_: _cost(3, n, steps))
 def three_hidden(
     trials: int,
     rng: Stream,
@@ -294,7 +295,7 @@ def three_hidden(
 WIDER = 16
 
 
-@simulation(backends=("numpy", "numba", "cupy"), cost=lambda n, steps=3, **_: _cost(2, WIDER * n, steps))
+@simulation(backends=BACKENDS, cost=lambda n, steps=3, **_: _cost(2, WIDER * n, steps))
 def decay_with_width(
     trials: int,
     rng: Stream,
@@ -337,9 +338,7 @@ def decay_with_width(
 LADDER, NONZERO = (1, 4, 16, 64), 0.125
 
 
-@simulation(
-    backends=("numpy", "numba", "cupy"), cost=lambda n, seeds, steps=3, **_: _cost(2, LADDER[-1] * n, steps, seeds)
-)
+@simulation(backends=BACKENDS, cost=lambda n, seeds, steps=3, **_: _cost(2, LADDER[-1] * n, steps, seeds))
 def outcome(
     trials: int,
     rng: Stream,
