@@ -237,6 +237,7 @@ class Implicit(Prediction):
 
         names = [s.name for s in self._symbols]
         columns = np.broadcast_arrays(*(arrays[n] for n in names))
+        shape = columns[0].shape if columns else ()
         equation, _ = self._functions
         if self.numeric is not None:
             numeric = self.numeric
@@ -246,7 +247,7 @@ class Implicit(Prediction):
         else:
             residual = equation
         low, high = (
-            np.broadcast_to(np.asarray(end, dtype=float), columns[0].shape)
+            np.broadcast_to(np.asarray(end, dtype=float), shape)
             for end in self.bracket(**dict(zip(names, columns)))
         )
         found = elementwise.find_root(

@@ -192,3 +192,9 @@ def test_large_arrays_are_not_remembered() -> None:
     for _ in range(2):
         p(c=np.full(10_000, 2.0))
     assert calls == [10_000, 10_000]
+
+
+def test_an_equation_without_parameters_has_its_root() -> None:
+    p = Implicit(equation=sp.cos(m) - m, unknown=m, bracket=lambda: (0.0, 1.0), space=Space([]))
+    assert float(p()) == pytest.approx(0.7390851332151607, rel=1e-15)
+    assert abs(p.mp() - mpmath.findroot(lambda x: mpmath.cos(x) - x, 0.7)) < 1e-14
