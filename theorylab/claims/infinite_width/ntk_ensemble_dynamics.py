@@ -189,7 +189,7 @@ def _last_layer(prediction: Any, observable: str, mutants: Any, margins: Any, pl
     return Claim(
         prediction=prediction,
         simulation=last_layer,
-        check=Asymptotic(size="n", observable=observable),
+        check=Asymptotic(size="n", observable=observable, scale="peak"),
         points=points,
         parameters=[WIDTH],
         mutants=mutants,
@@ -206,7 +206,7 @@ def last_layer_mean() -> Claim:
     """With the last layer alone trained the mean output tends like 1/n to K(x, X) K^-1 (1 - (1 - eta K)^t) Y.
 
     The readout's start is averaged over exactly, along the steps of descent. Coefficients of 1/n are -1 to -8 of the
-    output.
+    output in the first steps.
     """
     import numpy as np
 
