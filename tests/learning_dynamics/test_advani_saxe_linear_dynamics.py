@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from simulation_twins import demand_twins
 
-from theorylab.backends import BATCH
 from theorylab.derivations.learning_dynamics import advani_saxe_grokking as grokking
 from theorylab.derivations.learning_dynamics import advani_saxe_limits as limits
 from theorylab.derivations.learning_dynamics import advani_saxe_linear_dynamics as model
@@ -175,19 +175,9 @@ SIMULATIONS = {
 
 
 @pytest.mark.parametrize("name", SIMULATIONS)
-def test_twins_and_batches(name, monkeypatch):
-    """NumPy and Numba agree trial by trial, and a trial does not know its company."""
+def test_twins_and_batches(name):
     simulation, at = SIMULATIONS[name]
-    at = {"N": 12, **at}
-    compiled = simulation(7, Stream.from_seed(3), **at)
-    reference = simulation(7, Stream.from_seed(3, "numpy"), **at)
-    alone = simulation(3, Stream.from_seed(3), **at)
-    monkeypatch.setitem(BATCH, "numba", 1)
-    piecewise = simulation(7, Stream.from_seed(3), **at)
-    for key, values in compiled.items():
-        np.testing.assert_allclose(reference[key], values, rtol=1e-7, atol=1e-10)
-        np.testing.assert_allclose(alone[key], values[:3], rtol=1e-9, atol=1e-11)
-        np.testing.assert_allclose(piecewise[key], values, rtol=1e-9, atol=1e-11)
+    demand_twins(simulation, {"N": 12, **at}, rtol=1e-7, atol=1e-10)
 
 
 def test_the_gauss_rule_of_the_limit_is_the_law():

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from simulation_twins import demand_twins
 
 from theorylab.derivations.learning_dynamics import grokking_dmft as dmft
 from theorylab.derivations.learning_dynamics import grokking_lazy, grokking_losses
@@ -343,14 +344,7 @@ SIMULATIONS = {
 
 @pytest.mark.parametrize("name", SIMULATIONS)
 def test_twins_and_batches(name: str) -> None:
-    """NumPy and Numba agree trial by trial, and a trial does not know its company."""
-    simulation, at = SIMULATIONS[name]
-    compiled = simulation(6, Stream.from_seed(3), **at)
-    reference = simulation(6, Stream.from_seed(3, "numpy"), **at)
-    alone = simulation(2, Stream.from_seed(3), **at)
-    for key, values in compiled.items():
-        np.testing.assert_allclose(reference[key], values, rtol=1e-8, atol=1e-11, err_msg=key)
-        np.testing.assert_allclose(alone[key], values[:2], rtol=1e-12, atol=1e-13, err_msg=key)
+    demand_twins(*SIMULATIONS[name], rtol=1e-8, atol=1e-11)
 
 
 def test_array_code_follows_the_standard() -> None:
