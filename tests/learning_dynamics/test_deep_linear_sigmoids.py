@@ -14,8 +14,8 @@ import registered
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import quad
+from simulation_twins import demand_twins
 
-from theorylab.backends import BATCH
 from theorylab.derivations.learning_dynamics import deep_linear_sigmoids as deep
 from theorylab.derivations.learning_dynamics import mode_ode
 from theorylab.errors import DomainError
@@ -156,19 +156,9 @@ SIMULATIONS = {
 
 
 @pytest.mark.parametrize("name", SIMULATIONS)
-def test_twins_and_batches(name, monkeypatch):
-    """NumPy and Numba agree trial by trial, and a trial does not know its company."""
+def test_twins_and_batches(name):
     simulation, at = SIMULATIONS[name]
-    at = {"d": 3, **at}
-    compiled = simulation(5, Stream.from_seed(3), **at)
-    reference = simulation(5, Stream.from_seed(3, "numpy"), **at)
-    alone = simulation(2, Stream.from_seed(3), **at)
-    monkeypatch.setitem(BATCH, "numba", 1)
-    piecewise = simulation(5, Stream.from_seed(3), **at)
-    for key, values in compiled.items():
-        np.testing.assert_allclose(reference[key], values, rtol=1e-9, atol=1e-12)
-        np.testing.assert_allclose(alone[key], values[:2], rtol=1e-10, atol=1e-12)
-        np.testing.assert_allclose(piecewise[key], values, rtol=1e-10, atol=1e-12)
+    demand_twins(simulation, {"d": 3, **at}, rtol=1e-8)
 
 
 def test_conservation_draw_by_draw():
