@@ -5,7 +5,7 @@ r"""Activations and their duals: by name, as a SymPy expression of z, or as a st
     act.dual_slope(a, b, c)                 # E phi'(u) phi'(v)
 
 Heaviside, ReLU and rectified powers, leaky ReLU and |z|, erf, polynomials (Hermite ones among them), sin, cos, exp and
-exp(-z^2) have closed forms (`closed_duals`); anything else goes by quadrature (`dual_quadrature`).
+exp(-z^2) have closed forms (`closed_duals`, `smooth_duals`); anything else goes by quadrature (`dual_quadrature`).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import numpy as np
 import sympy as sp
 
 from theorylab.derivations.infinite_width import closed_duals as closed
+from theorylab.derivations.infinite_width import smooth_duals as smooth
 from theorylab.derivations.infinite_width.closed_duals import Dual
 from theorylab.derivations.infinite_width.dual_quadrature import Gelu, GeluSlope, Quadrature
 from theorylab.derivations.infinite_width.gaussian_pairs import Pairs
@@ -176,7 +177,7 @@ def _polynomial(expr: sp.Expr, name: str = "") -> Activation:
     def weights(e: sp.Expr) -> list[float]:
         return [float(w) for w in reversed(sp.Poly(e, z).all_coeffs())]
 
-    return Activation(expr, name, closed.Polynomial(weights(expr)), closed.Polynomial(weights(sp.diff(expr, z))))
+    return Activation(expr, name, smooth.Polynomial(weights(expr)), smooth.Polynomial(weights(sp.diff(expr, z))))
 
 
 def _hermite(degree: int) -> Activation:
@@ -187,7 +188,7 @@ def _hermite(degree: int) -> Activation:
 
 
 def _erf() -> Activation:
-    return Activation(sp.erf(z), "erf", closed.Erf(), closed.Scaled(closed.Bump(), 2 / np.sqrt(np.pi)))
+    return Activation(sp.erf(z), "erf", smooth.Erf(), closed.Scaled(smooth.Bump(), 2 / np.sqrt(np.pi)))
 
 
 def _named(text: str) -> Callable[[], Activation]:
@@ -204,10 +205,10 @@ NAMES: dict[str, Callable[..., Activation]] = {
     "erf": _erf,
     "monomial": lambda power: _polynomial(z**power, f"monomial({power})"),
     "hermite": lambda degree: _hermite(degree),
-    "sin": lambda: Activation(sp.sin(z), "sin", closed.Sine(), closed.Cosine()),
-    "cos": lambda: Activation(sp.cos(z), "cos", closed.Cosine(), closed.Sine()),
-    "exp": lambda: Activation(sp.exp(z), "exp", closed.Exponential(), closed.Exponential()),
-    "bump": lambda: Activation(sp.exp(-(z**2)), "bump", closed.Bump(), closed.BumpSlope()),
+    "sin": lambda: Activation(sp.sin(z), "sin", smooth.Sine(), smooth.Cosine()),
+    "cos": lambda: Activation(sp.cos(z), "cos", smooth.Cosine(), smooth.Sine()),
+    "exp": lambda: Activation(sp.exp(z), "exp", smooth.Exponential(), smooth.Exponential()),
+    "bump": lambda: Activation(sp.exp(-(z**2)), "bump", smooth.Bump(), smooth.BumpSlope()),
     "tanh": _named("tanh(z)"),
     "sigmoid": _named("1/(1 + exp(-z))"),
     "softplus": _named("log(1 + exp(-Abs(z))) + Max(z, 0)"),

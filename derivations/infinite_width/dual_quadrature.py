@@ -90,7 +90,7 @@ class Quadrature(Dual):
     def measured(self, pairs: Pairs) -> tuple[Pairs, np.ndarray]:
         """Covariances of f(u) and f(v), and the error of E f(u) f(v)."""
         shape = np.shape(pairs.c)
-        flat = Pairs(*(np.asarray(v, dtype=float).reshape(-1) for v in pairs))
+        flat = Pairs(*(np.asarray(v, dtype=float).reshape(-1) for v in pairs[:6]))
         variances, back = np.unique(np.concatenate([flat.a, flat.b]), return_inverse=True)
         norm, off, coefficients = self._coefficients(variances, TERMS)
         ia, ib = back[: len(flat.a)], back[len(flat.a) :]
@@ -110,9 +110,9 @@ class Quadrature(Dual):
         error[coincide] = off[ia][coincide] + 4e-16 * fa[coincide]
         close = ~coincide & ((np.abs(rho) > APART) | (rest > TOLERANCE * mean))
         for i in np.flatnonzero(close):
-            c[i], p[i], q[i], e[i], error[i] = self._close(Pairs(*(v[i] for v in flat)), fa[i], fb[i])
+            c[i], p[i], q[i], e[i], error[i] = self._close(Pairs(*(v[i] for v in flat[:6])), fa[i], fb[i])
         out = Pairs(fa, fb, c, p, q, e)
-        return Pairs(*(v.reshape(shape) for v in out)), error.reshape(shape)
+        return Pairs(*(v.reshape(shape) for v in out[:6])), error.reshape(shape)
 
     def converges(self, largest: float) -> bool:
         """Whether the Hermite sum has converged for every correlation, at variances up to `largest`."""

@@ -17,6 +17,7 @@ class Pairs(NamedTuple):
     """Covariances of pairs (u, v): arrays of one shape.
 
     `a`, `b`, `c` are E u^2, E v^2, E uv; `p` = sqrt(ab) - c, `q` = sqrt(ab) + c, `e` = a - b, each to its own digits.
+    `g` is a - c, where it is known better than from these: it is of higher order for steps across u.
     """
 
     a: np.ndarray
@@ -25,6 +26,7 @@ class Pairs(NamedTuple):
     p: np.ndarray
     q: np.ndarray
     e: np.ndarray
+    g: np.ndarray | None = None
 
     @classmethod
     def of(cls, a: Any, b: Any, c: Any) -> Pairs:
@@ -76,10 +78,15 @@ class Pairs(NamedTuple):
         """E (u + v)^2."""
         return np.asarray(2 * self.q + self.root_gap**2)
 
+    def times(self, factor: float) -> Pairs:
+        """All covariances multiplied."""
+        a, b, c, p, q, e = (factor * v for v in self[:6])
+        return Pairs(a, b, c, p, q, e, None if self.g is None else factor * self.g)
+
     def affine(self, offset: float, factor: float) -> Pairs:
         """Covariances offset + factor * (a, b, c): a layer's biases and weights."""
         if offset == 0.0:
-            return Pairs(*(factor * v for v in self))
+            return self.times(factor)
         a, b, c = (offset + factor * v for v in (self.a, self.b, self.c))
         # ab - c^2 as a sum of positive terms.
         determinant = factor * (factor * self.p * self.q + offset * self.distance)
@@ -87,7 +94,8 @@ class Pairs(NamedTuple):
         larger = mean + np.abs(c)
         smaller = np.divide(determinant, larger, out=np.zeros_like(larger), where=larger > 0)
         up = c >= 0
-        return Pairs(a, b, c, np.where(up, smaller, larger), np.where(up, larger, smaller), factor * self.e)
+        g = None if self.g is None else factor * self.g
+        return Pairs(a, b, c, np.where(up, smaller, larger), np.where(up, larger, smaller), factor * self.e, g)
 
 
 def inputs(x: np.ndarray, y: np.ndarray) -> Pairs:
@@ -103,7 +111,8 @@ def inputs(x: np.ndarray, y: np.ndarray) -> Pairs:
     sign = np.where(c < 0, -1.0, 1.0)
     d = sign[..., None] * y - x
     # |y|^2 - |x|^2 = (y - x).(2 x + (y - x)): the step may be all but orthogonal to x.
-    e = -(2 * dot(x, d) + np.sum(d * d, -1))
+    step = dot(x, d)
+    e = -(2 * step + np.sum(d * d, -1))
     # |x|^2 |y|^2 - (x.y)^2 = |x|^2 |y - (x.y / x.x) x|^2: the rest is first taken with exact products, and what the
     # rounded x.y / x.x leaves of x in it is taken off after that.
     along = np.divide(c, a, out=np.zeros_like(a), where=a > 0)[..., None]
@@ -114,7 +123,8 @@ def inputs(x: np.ndarray, y: np.ndarray) -> Pairs:
     larger = np.sqrt(a) * np.sqrt(b) + np.abs(c)
     smaller = np.divide(determinant, larger, out=np.zeros_like(larger), where=larger > 0)
     up = c >= 0
-    return Pairs(a, b, c, np.where(up, smaller, larger), np.where(up, larger, smaller), e)
+    g = np.where(up, -step, a - c)
+    return Pairs(a, b, c, np.where(up, smaller, larger), np.where(up, larger, smaller), e, g)
 
 
 def dot(x: np.ndarray, y: np.ndarray) -> np.ndarray:

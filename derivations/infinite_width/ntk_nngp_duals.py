@@ -23,6 +23,7 @@ import sympy as sp
 
 from theorylab.derivation import Derivation
 from theorylab.derivations.infinite_width import closed_duals as closed
+from theorylab.derivations.infinite_width import smooth_duals as smooth
 from theorylab.derivations.infinite_width.closed_duals import Dual
 from theorylab.derivations.infinite_width.gaussian_pairs import Pairs
 from theorylab.parameters import Constraint, Integers, Interval, Parameter, Space
@@ -122,17 +123,17 @@ WILLIAMS = "Williams (1997), eq. (11); Price (1958)"
 HEAVISIDE = _form(rectified_form(0), closed.Rectified(0), "E 1(u > 0) 1(v > 0)", _steps("rectified"), CHO_SAUL)
 RELU = _form(rectified_form(1), closed.Rectified(1), "E relu(u) relu(v)", _steps("rectified"), CHO_SAUL)
 RELU_SQUARED = _form(rectified_form(2), closed.Rectified(2), "E relu(u)^2 relu(v)^2", _steps("rectified"), CHO_SAUL)
-ERF = _form(at_angle(erf_in_c), closed.Erf(), "E erf(u) erf(v)", _steps("error_function"), WILLIAMS)
+ERF = _form(at_angle(erf_in_c), smooth.Erf(), "E erf(u) erf(v)", _steps("error_function"), WILLIAMS)
 ERF_SLOPE = _form(
     at_angle(erf_slope_in_c),
-    closed.Scaled(closed.Bump(), 2 / np.sqrt(np.pi)),
+    closed.Scaled(smooth.Bump(), 2 / np.sqrt(np.pi)),
     "E erf'(u) erf'(v)",
     _steps("error_function"),
     WILLIAMS,
 )
-BUMP = _form(at_angle(bump_in_c), closed.Bump(), "E exp(-u^2 - v^2)", _steps("error_function"), WILLIAMS)
-SINE = _form(at_angle(sine_in_c), closed.Sine(), "E sin(u) sin(v)", _steps("waves"), "generating function")
-COSINE = _form(at_angle(cosine_in_c), closed.Cosine(), "E cos(u) cos(v)", _steps("waves"), "generating function")
+BUMP = _form(at_angle(bump_in_c), smooth.Bump(), "E exp(-u^2 - v^2)", _steps("error_function"), WILLIAMS)
+SINE = _form(at_angle(sine_in_c), smooth.Sine(), "E sin(u) sin(v)", _steps("waves"), "generating function")
+COSINE = _form(at_angle(cosine_in_c), smooth.Cosine(), "E cos(u) cos(v)", _steps("waves"), "generating function")
 ERF_SLOPE_IN_C = ClosedForm(
     expr=erf_slope_in_c,
     space=Space([A, B, COVARIANCE], [Constraint(c**2 <= a * b, "no Gaussians have this covariance")]),

@@ -68,7 +68,7 @@ def kernel_values(name: str, layers: int, theta: np.ndarray) -> np.ndarray:
     if name == "heaviside":
         return arc_cosine(0, p, q)[0] / np.pi
     if name == "ntk_squared":
-        return (arc_cosine(2, p, q)[0] + 4 * (1 - p) * arc_cosine(1, p, q)[0]) / (2 * np.pi)
+        return np.asarray((arc_cosine(2, p, q)[0] + 4 * (1 - p) * arc_cosine(1, p, q)[0]) / (2 * np.pi))
     tangent = 1 - p
     for _ in range(layers):
         value, lost = (v / np.pi for v in arc_cosine(1, p, q))

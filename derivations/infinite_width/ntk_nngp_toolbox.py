@@ -63,7 +63,7 @@ def named(name: str) -> Activation:
 
 
 def _state(activation: str, L: float, theta: float, scales: tuple[float, ...]) -> recursion.State:
-    pairs = Pairs(*(np.reshape(v, 1) for v in pairs_at(1.0, 1.0, theta)))
+    pairs = Pairs(*(np.reshape(v, 1) for v in pairs_at(1.0, 1.0, theta)[:6]))
     return recursion.propagate(named(activation), pairs, recursion.layers(int(L), *scales))
 
 
@@ -86,7 +86,7 @@ def without_weights_on_slopes(
 ) -> np.ndarray:
     """What Theta would be without C_W on its term with the slopes: a mistake that C_W = 1 hides."""
     act, scales = named(str(activation)), recursion.layers(1, float(C_W), float(C_b), None, None)[0]
-    pairs = Pairs(*(np.reshape(v, 1) for v in pairs_at(1.0, 1.0, float(theta))))
+    pairs = Pairs(*(np.reshape(v, 1) for v in pairs_at(1.0, 1.0, float(theta))[:6]))
     out = lambda_b + lambda_W * pairs.c
     pairs = pairs.affine(scales.biases, scales.weights)
     for _ in range(int(L) - 1):

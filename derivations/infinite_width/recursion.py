@@ -21,12 +21,13 @@ import sympy as sp
 
 from theorylab.derivations.infinite_width import gram_values
 from theorylab.derivations.infinite_width.activations import Activation, activation
+from theorylab.derivations.infinite_width.dual_quadrature import Quadrature
 from theorylab.derivations.infinite_width.gaussian_pairs import Pairs, inputs
 from theorylab.derivations.infinite_width.gram_values import PAIRS, parallel, slices
 from theorylab.errors import DomainError
 
-# 1 - |cosine| below which it is summed afresh from the inputs.
-CLOSE = 0.02
+# 1 - |cosine| below which it is summed afresh from the inputs; the same where that takes quadrature of every pair.
+CLOSE, CLOSEST = 0.02, 1e-6
 
 
 class Gram(NamedTuple):
@@ -221,7 +222,8 @@ def _fast(act: Activation, x: np.ndarray, y: np.ndarray, scales: Sequence[Layer]
     """The kernels of all pairs, but for those that need `propagate`; None where all of them do."""
     kernel, slope = act.kernel, act.slope_kernel if tangent else None
     table, n = np.array(scales, dtype=float), x.shape[1]
-    first, _ = gram_values.diagonals(kernel, slope, np.einsum("ij,ij->i", x, x) / n, table)
+    squares = np.einsum("ij,ij->i", x, x) / n
+    first, slopes = gram_values.diagonals(kernel, slope, squares, table)
     symmetric = y is x
     second = first if symmetric else gram_values.diagonals(kernel, slope, np.einsum("ij,ij->i", y, y) / n, table)[0]
     alpha, largest = gram_values.leak(kernel), float(max(first[:-1].max(initial=0.0), second[:-1].max(initial=0.0)))
@@ -230,20 +232,29 @@ def _fast(act: Activation, x: np.ndarray, y: np.ndarray, scales: Sequence[Layer]
         return None
     scaled = x / np.sqrt(n)
     K = scaled @ (scaled.T if symmetric else y.T / np.sqrt(n))
-    if alpha is None:
-        return Gram(K, gram_values.smooth(kernel, slope, K, first, second, table, symmetric))
     roots = (np.sqrt(np.einsum("ij,ij->i", v, v) / n) for v in (x, y))
-    close = gram_values.close(K, *roots, CLOSE, symmetric)
-    Theta = gram_values.rectified(alpha, K, first, second, table, tangent, symmetric)
+    quick = all(not isinstance(k, Quadrature) for k in (kernel, slope))
+    close = gram_values.close(K, *roots, CLOSE if quick else CLOSEST, symmetric)
+    if alpha is None:
+        Theta = gram_values.smooth(kernel, slope, K, first, second, table, symmetric)
+    else:
+        Theta = gram_values.rectified(alpha, K, first, second, table, tangent, symmetric)
     for part in slices(len(close[0]), PAIRS):
         rows, columns = (index[part] for index in close)
-        pairs = Pairs(*(v / n for v in inputs(x[rows], y[columns])))
+        pairs = inputs(x[rows], y[columns]).times(1 / n)
         state = propagate(act, pairs, scales, tangent)
         for matrix, values in ((K, state.pairs.c), (Theta, state.both)):
             if matrix is not None:
                 matrix[rows, columns] = values
                 if symmetric:
                     matrix[columns, rows] = values
+    if symmetric:
+        np.fill_diagonal(K, first[-1])
+        if Theta is not None:
+            own = table[0, 3] + table[0, 2] * squares
+            for (weights, _, weight_rate, bias_rate), before, size in zip(table[1:], first, slopes):
+                own = bias_rate + weight_rate * kernel.square(before) + weights * size * own
+            np.fill_diagonal(Theta, own)
     return Gram(K, Theta)
 
 
@@ -257,7 +268,8 @@ def _careful(
     def work(rows: slice) -> None:
         state = propagate(act, covariances(x[rows], y), scales, tangent)
         a, c = state.pairs.a, state.pairs.c
-        K[rows] = _less(a, c, state.pairs.distance, state.pairs.e) if apart else c
+        known = state.pairs.g
+        K[rows] = c if not apart else _less(a, c, state.pairs.distance, state.pairs.e) if known is None else known
         if Theta is not None:
             first, both = state.first, state.both
             Theta[rows] = _less(first, both, state.distance, state.gap) if apart else both
@@ -279,13 +291,14 @@ def covariances(x: np.ndarray, y: np.ndarray) -> Pairs:
     c = x @ y.T
     a, b = (np.broadcast_to(v, c.shape) for v in (np.sum(x * x, 1)[:, None], np.sum(y * y, 1)[None, :]))
     mean = np.sqrt(a) * np.sqrt(b)
-    pairs = Pairs(a.copy(), b.copy(), c, mean - c, mean + c, a - b)
+    pairs = Pairs(a.copy(), b.copy(), c, mean - c, mean + c, a - b, a - c)
     rows, columns = np.nonzero(np.abs(c) >= (1 - CLOSE) * mean)
     for part in slices(len(rows), max(1, PAIRS // n)):
         fresh = inputs(x[rows[part]], y[columns[part]])
         for old, new in zip(pairs, fresh):
-            old[rows[part], columns[part]] = new
-    return Pairs(*(v / n for v in pairs))
+            if old is not None:
+                old[rows[part], columns[part]] = new
+    return pairs.times(1 / n)
 
 
 def _points(x: Any, name: str) -> np.ndarray:

@@ -108,7 +108,8 @@ def test_close_opposite_and_deep_keep_their_digits(name, depth, weights, biases)
     """All digits at distances of 1e-8 from coincidence and opposition; a rounded correlation would keep none."""
     x = data(1, 4)[0]
     across = data(1, 4, 1)[0]
-    for y in (x + 1e-8 * across, 1.3 * x + 1e-6 * across, -x + 1e-7 * across, across):
+    orthogonal = np.array([x[1], -x[0], x[3], -x[2]])
+    for y in (x + 1e-8 * across, x + 1e-9 * orthogonal, 1.3 * x + 1e-6 * across, -x + 1e-7 * across, across):
         with mpmath.workdps(80):
             expected = exact(name, x, y, depth, weights, biases)
             scales = {"depth": depth, "weight_variance": weights, "bias_variance": biases}
