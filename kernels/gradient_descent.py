@@ -20,8 +20,6 @@ calls of BLAS; there NumPy takes 2.7 to 6 times as long.
 
 from __future__ import annotations
 
-import importlib
-import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -30,13 +28,10 @@ import numpy as np
 import scipy.linalg.cython_blas  # noqa: F401  (the BLAS of compiled products: a limit on threads must find it loaded)
 from numba import njit
 
+from theorylab.kernels.activations import ACTIVATIONS, LINEAR, activate, apply, times_slope
 from theorylab.kernels.arrays import host, namespace
-from theorylab.kernels.elementary import error_function, tangent
 from theorylab.kernels.random import Stream
 from theorylab.kernels.vectors import aligned, wide
-
-ACTIVATIONS = ("linear", "relu", "tanh", "erf")
-LINEAR, RELU, TANH, ERF = range(4)
 
 
 class Trained(NamedTuple):
@@ -204,7 +199,7 @@ def descend(
             if b:
                 b[l] -= rates[l] * shifts[l] * xp.sum(gradient, axis=-2)
             if l > first:
-                gradient = _times_slope(xp, kind, scales[l] * xp.matmul(gradient, w[l]), *layers[l - 1])
+                gradient = times_slope(xp, kind, scales[l] * xp.matmul(gradient, w[l]), *layers[l - 1])
             w[l] -= rates[l] * scales[l] * change
     return Trained(xp.stack(outputs, axis=1), w, b, xp.stack(moments, axis=1) if moments else None)
 
@@ -234,7 +229,7 @@ def hidden_features(
     xp, kind = namespace(*weights, points), ACTIVATIONS.index(activation)
     shifts = [float(c) for c in bias_scales]
     layers = _forward(xp, weights, biases, points, [float(s) for s in scales], shifts, kind, 0)
-    return _activation(xp, kind, layers[-1][0])
+    return apply(xp, kind, layers[-1][0])
 
 
 def _checked(
@@ -296,39 +291,13 @@ def _forward(
         h = scales[l] * xp.matmul(x, _transposed(xp, w[l]))
         if b:
             h = h + shifts[l] * b[l][:, None, :]
-        x = h if l == len(w) - 1 else _activation(xp, kind, h)
+        x = h if l == len(w) - 1 else apply(xp, kind, h)
         layers.append((h, x))
     return layers
 
 
 def _transposed(xp: Any, x: Any) -> Any:
     return xp.moveaxis(x, -1, -2)
-
-
-def _activation(xp: Any, kind: int, h: Any) -> Any:
-    if kind == RELU:
-        return xp.where(h > 0, h, 0.0)
-    if kind == TANH:
-        return xp.tanh(h)
-    return _erf(xp, h) if kind == ERF else h
-
-
-def _times_slope(xp: Any, kind: int, g: Any, h: Any, a: Any) -> Any:
-    """g times the derivative of the activation, given preactivation and activation."""
-    if kind == RELU:
-        return xp.where(h > 0, g, 0.0)
-    if kind == TANH:
-        return g * (1.0 - a * a)
-    return g * (2.0 / math.sqrt(math.pi)) * xp.exp(-h * h) if kind == ERF else g
-
-
-def _erf(xp: Any, h: Any) -> Any:
-    """The error function is not in the standard."""
-    if type(h).__module__.partition(".")[0] == "cupy":
-        return importlib.import_module("cupyx.scipy.special").erf(h)
-    from scipy.special import erf
-
-    return xp.asarray(erf(np.asarray(h)))
 
 
 def descend_numba(
@@ -440,32 +409,7 @@ def _forward_numba(w, b, x, scales, shifts, kind, h, a, start, stop):  # type: i
             _add(h[l], b[l], shifts[l] / scales[l])
         last = l == len(w) - 1
         after = scales[0] if last else scales[l + 1]
-        _activate(h[l].reshape(-1), a[l].reshape(-1), scales[l], after, LINEAR if last else kind)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _activate(h, a, scale, after, kind):  # type: ignore[no-untyped-def]
-    """Write the activations of scale * h, and over h their derivatives times `after`."""
-    wide()
-    if kind == RELU:
-        zero = h.dtype.type(0)
-        for i in range(h.size):
-            z = scale * h[i]
-            a[i] = z if z > zero else zero
-            h[i] = after if z > zero else zero
-    elif kind == TANH:
-        for i in range(h.size):
-            a[i] = tangent(scale * h[i])
-            h[i] = after * (1 - a[i] * a[i])
-    elif kind == ERF:
-        slope = after * 2 / math.sqrt(math.pi)
-        for i in range(h.size):
-            a[i], gauss = error_function(scale * h[i])
-            h[i] = slope * gauss
-    else:
-        for i in range(h.size):
-            a[i] = scale * h[i]
-            h[i] = after
+        activate(h[l].reshape(-1), a[l].reshape(-1), scales[l], after, LINEAR if last else kind)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

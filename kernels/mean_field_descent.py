@@ -25,8 +25,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from theorylab.kernels.activations import ACTIVATIONS, activate, apply, times_slope
 from theorylab.kernels.arrays import namespace
-from theorylab.kernels.gradient_descent import ACTIVATIONS, _activate, _activation, _times_slope
 
 Fields = tuple[Any, Any, Any]
 
@@ -105,13 +105,13 @@ def descend(
                 h = xp.reshape(product, h.shape) / root
                 if t > 0:
                     h = h + changed(below, past(forward, l - 1, t), past(backward, l, t), t)
-            layers.append((h, _activation(xp, kind, h)))
+            layers.append((h, apply(xp, kind, h)))
             forward[:, l, :, t, :, :] = layers[-1][1]
         f[:, :, t, :] = xp.sum(layers[-1][1] * w[:, :, None, :], axis=-1) / (gamma * width)
         error = targets - f[:, :, t, :]
         z = xp.zeros(h.shape) + w[:, :, None, :]
         for l in range(depth - 1, -1, -1):
-            g = _times_slope(xp, kind, z, *layers[l])
+            g = times_slope(xp, kind, z, *layers[l])
             backward[:, l, :, t, :, :] = g
             if l > 0:
                 z = xp.reshape(xp.matmul(stacked(g), hidden[:, l - 1, :, :]), h.shape) / root
@@ -172,7 +172,7 @@ def _descend(first, hidden, readout, gram, targets, kind, gamma, rate, f, forwar
                 else:
                     np.dot(a, hidden[r, l - 1].T, slopes[l])
                     _add_changes(a, forward[r, l - 1], backward[r, l], errors, patterns, block, t, root, eta, slopes[l])
-                _activate(slopes[l].reshape(-1), a.reshape(-1), 1.0, 1.0, kind)
+                activate(slopes[l].reshape(-1), a.reshape(-1), 1.0, 1.0, kind)
                 for k in range(rows):
                     row = (k // patterns) * block + t * patterns + k % patterns
                     for j in range(width):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from theorylab.kernels import eigen, gradient_descent, lanczos, least_squares, ntk
+from theorylab.kernels import activations, eigen, gradient_descent, lanczos, least_squares, ntk
 from theorylab.kernels.arrays import host, namespace
 
 X, Y = np.random.default_rng(0).standard_normal((4, 12, 8)), np.random.default_rng(1).standard_normal((4, 12))
@@ -23,7 +23,7 @@ def trained(activation):
 # Array code and two arrays for it, by module.
 ARRAY_CODE = {
     "eigen": [(lambda x, y: eigen.gram_eigenvalues(x), X, Y)],
-    "gradient_descent": [(trained(activation), X, Y) for activation in gradient_descent.ACTIVATIONS],
+    "gradient_descent": [(trained(activation), X, Y) for activation in activations.ACTIVATIONS],
     "lanczos": [
         (lambda x, y: lanczos.extreme(x, y, count=2), SQUARES, Y),
         (lambda x, y: lanczos.lanczos(lanczos.gram(x), y)[0], X, Y),

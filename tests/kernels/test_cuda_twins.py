@@ -14,8 +14,9 @@ import pytest
 
 from theorylab.kernels import comp_sum_search, ntk, sgd
 from theorylab.kernels import exponential_sums as sums
+from theorylab.kernels.activations import ACTIVATIONS
 from theorylab.kernels.cuda_sources import KERNELS, SOURCE
-from theorylab.kernels.gradient_descent import ACTIVATIONS, train
+from theorylab.kernels.gradient_descent import train
 from theorylab.kernels.random import Stream, normal_numba, uniform_numba
 
 KEY = np.array([123, 0xFFFFFFFF], dtype=np.uint32)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from theorylab.kernels.gradient_descent import ACTIVATIONS, descend, descend_numba, descender, hidden_features, train
+from theorylab.kernels.activations import ACTIVATIONS
+from theorylab.kernels.gradient_descent import descend, descend_numba, descender, hidden_features, train
 from theorylab.kernels.random import Stream
 
 KEY = np.array([11, 12], dtype=np.uint32)
