@@ -247,8 +247,7 @@ class Implicit(Prediction):
         else:
             residual = equation
         low, high = (
-            np.broadcast_to(np.asarray(end, dtype=float), shape)
-            for end in self.bracket(**dict(zip(names, columns)))
+            np.broadcast_to(np.asarray(end, dtype=float), shape) for end in self.bracket(**dict(zip(names, columns)))
         )
         found = elementwise.find_root(
             residual,
