@@ -326,13 +326,11 @@ class Gelu(Quadrature):
 
     def plain(self, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> Any:
         """E f(u) f(v) from rounded covariances."""
-        mean, root, bracket = _gelu_parts(a, b, c)
-        out = np.arcsin(c * mean)
-        out += np.pi / 2
+        out, root, bracket = _gelu_parts(a, b, c)
         out *= c
         bracket /= root
         out += bracket
-        out /= 2 * np.pi
+        out *= 1 / (2 * np.pi)
         return out
 
 
@@ -343,23 +341,27 @@ class GeluSlope(Quadrature):
 
     def plain(self, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> Any:
         """E f'(u) f'(v) from rounded covariances."""
-        mean, root, bracket = _gelu_parts(a, b, c)
-        out = np.arcsin(c * mean)
-        out += np.pi / 2
+        out, root, bracket = _gelu_parts(a, b, c)
         bracket /= root * root
-        bracket += 2 * (1 / (1 + a) + 1 / (1 + b)) - 1
+        bracket += 2 / (1 + a)
+        bracket += 2 / (1 + b) - 1
         bracket *= c
         bracket /= root
         out += bracket
-        out /= 2 * np.pi
+        out *= 1 / (2 * np.pi)
         return out
 
 
 def _gelu_parts(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """1/sqrt(AB), sqrt(AB - c^2) and ab + c^2 (1/A + 1/B - 1)."""
-    square = c * c
-    bracket = square * (1 / (1 + a) + 1 / (1 + b) - 1)
+    """pi/2 + arcsin(c/sqrt(AB)), sqrt(AB - c^2) and ab + c^2 (1/A + 1/B - 1)."""
+    root = c * c
+    bracket = root * (1 / (1 + a))
+    bracket += root * (1 / (1 + b) - 1)
     bracket += a * b
-    square *= -1.0
-    square += (1 + a) * (1 + b)
-    return np.sqrt(1 / (1 + a)) * np.sqrt(1 / (1 + b)), np.sqrt(square, out=square), bracket
+    np.subtract((1 + a) * (1 + b), root, out=root)
+    np.sqrt(root, out=root)
+    angle = c * np.sqrt(1 / (1 + a))
+    angle *= np.sqrt(1 / (1 + b))
+    np.arcsin(angle, out=angle)
+    angle += np.pi / 2
+    return angle, root, bracket

@@ -134,12 +134,10 @@ class Sine(Dual):
 
     def plain(self, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> Any:
         """E f(u) f(v) from rounded covariances."""
-        wave = np.exp(c)
-        wave -= 1 / wave
+        # 2 sinh(c) from exp(c) - 1, which keeps its digits where c is small.
+        wave = np.expm1(c)
+        wave += wave / (1 + wave)
         wave *= np.exp(-a / 2) * (np.exp(-b / 2) / 2)
-        # Where c is small the difference has lost digits.
-        small = np.abs(c) < 0.25
-        wave[small] = (np.exp(-(a + b) / 2) * np.sinh(np.where(small, c, 0.0)))[small] if small.any() else 0.0
         return wave
 
     def _square(self, a: np.ndarray) -> Any:
