@@ -81,6 +81,10 @@ def error_function() -> list[Step]:
     """A Gaussian integral for the slopes, then Price's theorem."""
     covariance = sp.Matrix([[a, c], [c, b]])
     inside = {a: (0.5, 2.0), b: (0.5, 2.0), c: (-0.4, 0.4)}
+    first, second = 1 + a, 1 + b
+    angle, rest, odd = sp.asin(c / sp.sqrt(first * second)), first * second - c**2, 1 / first + 1 / second - 1
+    gelu = (c * (sp.pi / 2 + angle) + (a * b + c**2 * odd) / sp.sqrt(rest)) / (2 * sp.pi)
+    gelu_slope = sp.pi / 2 + angle + c * (2 * odd + 1) / sp.sqrt(rest) + c * (a * b + c**2 * odd) / sp.sqrt(rest) ** 3
     return [
         Step(
             "Gaussian integral",
@@ -102,6 +106,21 @@ def error_function() -> list[Step]:
             where=inside,
         ),
         Step("uncorrelated", d.erf_in_c.subs(c, 0), sp.S.Zero, "erf is odd: E = 0 at c = 0, where the integral starts"),
+        Step(
+            "GELU, uncorrelated",
+            gelu.subs(c, 0),
+            a / sp.sqrt(2 * sp.pi * first) * b / sp.sqrt(2 * sp.pi * second),
+            "Stein: E u (1 + erf(u/sqrt 2))/2 = a E exp(-u^2/2)/sqrt(2 pi) = a/sqrt(2 pi (1 + a)), the same for v",
+            where={a: (0.5, 2.0), b: (0.5, 2.0)},
+        ),
+        Step(
+            "GELU, Price",
+            sp.diff(gelu, c),
+            gelu_slope / (2 * sp.pi),
+            "the dual of the slope is the derivative in c",
+            where=inside,
+            method="50 digits",
+        ),
         Step(
             "Price, for the ReLU",
             sp.diff(sp.sqrt(a * b) / (2 * sp.pi) * (sp.sqrt(1 - t**2) + (sp.pi - sp.acos(t)) * t), t) / sp.sqrt(a * b),
