@@ -24,6 +24,7 @@ from theorylab.derivations.infinite_width.closed_duals import Dual
 from theorylab.derivations.infinite_width.dual_quadrature import Gelu, GeluSlope, Quadrature
 from theorylab.derivations.infinite_width.gaussian_pairs import Pairs
 from theorylab.errors import DomainError, UnknownNameError, UsageError
+from theorylab.expressions import parse
 from theorylab.prediction import Value
 from theorylab.symbolic import compile_expression
 
@@ -262,20 +263,14 @@ def _from_name(name: str, parameters: dict[str, Any]) -> Activation:
 
 
 def _parsed(what: str | sp.Expr) -> sp.Expr:
-    try:
-        expr = sp.sympify(what, {"z": z} if isinstance(what, str) else None)
-    except (sp.SympifyError, TypeError, SyntaxError, AttributeError):
-        raise UsageError(f"{what!r} is not an expression of z such as tanh(z) or Max(z, 0)") from None
-    if not isinstance(expr, sp.Expr):
-        raise UsageError(f"{what!r} is not an expression of z such as tanh(z) or Max(z, 0)")
-    free = expr.free_symbols
-    if (isinstance(what, str) and free - {z}) or len(free) != 1:
-        raise (
-            UnknownNameError("activation", str(what), list(NAMES))
-            if isinstance(expr, sp.Symbol) and expr != z
-            else UsageError(f"an activation is an expression of z alone; {expr} has {sorted(map(str, free))}")
-        )
-    return expr.xreplace({next(iter(free)): z})
+    if isinstance(what, str):
+        if what.isidentifier() and what != z.name:
+            raise UnknownNameError("activation", what, list(NAMES))
+        what = parse(what, z)
+    if not isinstance(what, sp.Expr) or len(what.free_symbols) != 1:
+        of = sorted(map(str, getattr(what, "free_symbols", ())))
+        raise UsageError(f"an activation is an expression of {z} alone; {what} has {of}")
+    return what.xreplace(dict.fromkeys(what.free_symbols, z))
 
 
 def _parity(expr: sp.Expr) -> Any:

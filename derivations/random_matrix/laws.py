@@ -120,8 +120,10 @@ class Law(ABC):
 
     def var(self) -> float:
         """Variance."""
-        mean = self.mean()
-        return float(self.expect(lambda x: (x - mean) ** 2))
+        return self._central(2, self.mean())
+
+    def _central(self, order: int, mean: float) -> float:
+        return float(self.expect(lambda x: (x - mean) ** order))
 
     def std(self) -> float:
         """Standard deviation."""
@@ -130,12 +132,16 @@ class Law(ABC):
     def stats(self) -> tuple[float, float, float, float]:
         """Mean, variance, skewness and excess kurtosis."""
         mean = self.mean()
-        second, third, fourth = (float(self.expect(lambda x, k=k: (x - mean) ** k)) for k in (2, 3, 4))
+        second, third, fourth = (self._central(k, mean) for k in (2, 3, 4))
         return mean, second, third / second**1.5, fourth / second**2 - 3.0
 
     def stieltjes(self, z: Any) -> np.ndarray:
         r"""$G(z) = \int d\mu(x)/(z - x)$ for z off the support: G ~ 1/z at infinity."""
-        return np.array([complex(self.expect(lambda x, p=p: 1.0 / (p - x))) for p in np.ravel(z)]).reshape(np.shape(z))
+
+        def at(point: complex) -> complex:
+            return complex(self.expect(lambda x: 1.0 / (point - x)))
+
+        return np.array([at(point) for point in np.ravel(z)]).reshape(np.shape(z))
 
     def _reach(self) -> tuple[float, float]:
         """The support, cut where P(X <= x) and P(X > x) underflow."""

@@ -181,8 +181,8 @@ def test_error_of_quadrature_is_one():
         ("exp(z**2)", "no finite second moment"),
         ("1/z", "no finite second moment"),
         ("tan(z)", "no finite second moment"),
-        ("z*w", "an expression of z alone"),
-        ("Max(", "not an expression of z"),
+        ("z*w", "unknown name .w. in .z\\*w., an expression of z"),
+        ("Max(", "is not an expression"),
         ("tanhh", "did you mean 'tanh'"),
         (3.5, "an expression of z alone"),
     ],
@@ -204,7 +204,7 @@ def test_parameters_of_named_activations():
 def test_jumps_have_no_tangent_kernel():
     step = activation("heaviside")
     np.testing.assert_allclose(step.dual(1.0, 1.0, 0.5), (math.pi - math.acos(0.5)) / (2 * math.pi), rtol=1e-14)
-    for act in (step, activation("Piecewise((1, z > 1), (0, True))"), activation("sign(z)")):
+    for act in (step, activation(sp.Piecewise((1, sp.Symbol("z") > 1), (0, True))), activation("sign(z)")):
         with pytest.raises(DomainError, match="jumps"):
             act.dual_slope(1.0, 1.0, 0.5)
 

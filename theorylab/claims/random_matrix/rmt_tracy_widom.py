@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from theorylab.claim import Budget, Claim, Mutant, Source, grid
 from theorylab.theory import Theory
 
@@ -86,7 +88,7 @@ def gaussian_edge() -> Claim:
     )
 
 
-def _without_first(x: object, beta: object) -> object:
+def _without_first(x: Any, beta: Any) -> Any:
     import numpy as np
 
     from theorylab.derivations.random_matrix.tracy_widom import TracyWidom
@@ -96,7 +98,7 @@ def _without_first(x: object, beta: object) -> object:
     return np.where(np.asarray(beta) == 2, root**2, root)
 
 
-def _rescaled(value: object, x: object, beta: object) -> object:
+def _rescaled(value: Any, x: Any, beta: Any) -> Any:
     import numpy as np
 
     from theorylab.derivations.random_matrix.tracy_widom import TracyWidom
@@ -170,7 +172,7 @@ def mean_four_per_cent_more() -> Claim:
     claim = _mean("shifted", 2.0 / 3.0, (1, 2, 4), SIZES, Budget(trials=32_768, margin=0.04, sizes=SIZES["quick"]))
     right = claim.prediction
 
-    def wrong(**at: object) -> object:
+    def wrong(**at: Any) -> Any:
         value, error = right.evaluate(**at)
         return 1.04 * value, error
 
@@ -223,7 +225,7 @@ def wishart_edges() -> Claim:
     from theorylab.derivations.random_matrix import rmt_tracy_widom as d
     from theorylab.sims.random_matrix.soft_edges import wishart_edge as simulated
 
-    def points(p: int, ratio: int) -> list[dict[str, object]]:
+    def points(p: int, ratio: int) -> Any:
         return grid(p=p, n=ratio * p, beta=[1, 2], edge=["largest", "smallest"])
 
     return Claim(
@@ -244,7 +246,7 @@ def wishart_edges() -> Claim:
     )
 
 
-def _real(x: object) -> object:
+def _real(x: Any) -> Any:
     from theorylab.derivations.random_matrix.tracy_widom import TracyWidom
 
     return TracyWidom(1).cdf(x)
