@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from theorylab.claim import Budget, Claim, Mutant, Source, grid
@@ -123,7 +124,7 @@ def _mean(
     observable: str,
     rate: float,
     betas: tuple[int, ...],
-    sizes: dict[str, tuple[int, ...]],
+    sizes: Mapping[str, tuple[int, ...]],
     quick: Budget,
     *further: Mutant,
 ) -> Claim:
