@@ -25,7 +25,7 @@ def _cost(*, N: float, P: float, k: Any, draws: float = 1, **_: object) -> Cost:
     products, eigen = 4.0 * steps * draws * N * P + 4.0 * N * P * few, 4.0 / 3.0 * few**3
     return Cost(
         flops=products + eigen,
-        bytes=8.0 * (N * P + max(N * P, 2.0 * few * few) + 3.0 * draws * (N + P) + 2.0 * N),
+        bytes=8.0 * (N * P + max(N * P, 2.0 * few * few) + draws * (5.0 * N + P) + 2.0 * N),
         draws=N * P + draws * (2.0 * N + P),
         moved=24.0 * N * P + 60.0 * steps * draws * (N + P),
         products=products,

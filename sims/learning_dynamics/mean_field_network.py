@@ -123,8 +123,8 @@ def kernels(trained: dict[str, Any], gram: np.ndarray, t: np.ndarray) -> dict[st
     times = xp.asarray(np.atleast_1d(host(t)).astype(np.int64))
     fields = (xp.take(trained[name], times, axis=3) for name in ("forward", "backward"))
     H, G = (xp.matmul(x, xp.matrix_transpose(x)) / x.shape[-1] for x in fields)
-    below = xp.concat([xp.zeros_like(H[:, :1]) + xp.asarray(gram), H], axis=1)
-    above = xp.concat([G, xp.ones_like(G[:, :1])], axis=1)
+    below = xp.concat([xp.zeros_like(H[:, :1, ...]) + xp.asarray(gram), H], axis=1)
+    above = xp.concat([G, xp.ones_like(G[:, :1, ...])], axis=1)
     ntk = xp.sum(below * above, axis=1)
     return {
         "f": xp.matrix_transpose(xp.mean(xp.take(trained["f"], times, axis=2), axis=1)),
@@ -184,8 +184,8 @@ def one_pattern(
         trials, rng, gram, np.array([y]), activation=activation, L=L, N=N, gamma=gamma, rate=rate, steps=_steps(t)
     )
     seen = kernels(trained, gram, t)
-    single = {"f": seen["f"][:, 0], "ntk": seen["ntk"][:, 0, 0], "H": seen["H"][:, :, 0, 0], "G": seen["G"][:, :, 0, 0]}
-    return {**single, "norms": seen["norms"]}
+    fields = {name: seen[name][:, :, 0, 0, :] for name in ("H", "G")}
+    return {"f": seen["f"][:, 0, :], "ntk": seen["ntk"][:, 0, 0, :], **fields, "norms": seen["norms"]}
 
 
 def _two_times_cost(*, L: float, t: Any, **at: Any) -> Cost:
