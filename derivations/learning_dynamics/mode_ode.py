@@ -87,7 +87,7 @@ def unbalanced_numeric(*, t: Any, s: Any, k: Any, u0: Any) -> np.ndarray:
     Parameters
     ----------
     t, s, k, u0
-        Arrays that broadcast; s > 0, t >= 0, k >= 0, and u0 > 0 where k = 0.
+        Arrays that broadcast; s > 0, t >= 0, k >= 0, and u0 > 0 where k = 0. With u0 < 0, k^2 must not underflow.
 
     Returns
     -------

@@ -17,7 +17,9 @@ from theorylab.derivations.learning_dynamics import mode_ode as mode
 from theorylab.errors import DomainError
 
 fixed = settings(derandomize=True, deadline=None, max_examples=60)
-targets, gaps, times = st.floats(0.05, 5.0), st.floats(0.0, 10.0), st.floats(0.0, 5.0)
+targets, times = st.floats(0.05, 5.0), st.floats(0.0, 5.0)
+# The square of a gap below 1e-154 underflows, and with it the way of a negative start through zero.
+gaps = st.just(0.0) | st.floats(1e-100, 10.0)
 starts = st.floats(1e-6, 8.0)
 
 
