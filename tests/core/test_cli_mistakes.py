@@ -66,7 +66,7 @@ P, V, S, W = "predict my_theory.py", "verify my_theory.py", "simulate my_theory.
 MISTAKES = [
     # Names.
     ("verfy", "unknown command 'verfy'; did you mean 'verify'?"),
-    ("verify double_descend", "unknown claim, theory or family 'double_descend'; did you mean 'double_descent'?"),
+    ("verify double_descend", "unknown claim, theory or family 'double_descend'; did you mean 'double_descent'"),
     ("show excess-rik", "unknown claim, theory or family 'excess-rik'; did you mean ' ... excess-risk"),
     ("predict nothing/of/this-kind", "unknown claim, theory or family 'nothing/of/this-kind'"),
     ("verify my_theory", "did you mean 'my_theory.py'?"),
