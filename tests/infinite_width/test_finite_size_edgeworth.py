@@ -184,7 +184,7 @@ def test_the_series_of_tail_and_density_belong_together():
         np.testing.assert_allclose(-slope / 2, g * numbers.series(y, k, orders), atol=1e-9)
 
 
-def test_divergences_of_the_catalogue():
+def test_known_divergences():
     for N, ratio in ((20, 0.93), (40, 0.96), (80, 0.98)):
         k = numbers.normalised(N=N, **NETWORK)[0][0]
         value, error = numbers.divergence(N=N, **NETWORK)

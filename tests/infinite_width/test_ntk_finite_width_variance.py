@@ -179,7 +179,7 @@ def test_limits_of_the_limit(alpha, slope, rate):
     assert d.LIMIT(r=1 / 3, alpha=0.0) * 1.4 == pytest.approx(float(d.QUOTED(r=1 / 3, alpha=0.0)), rel=0.01)
 
 
-def test_the_catalogues_distance_at_width_800():
+def test_the_distance_at_width_800():
     """Within 3 % at n = 800 for r up to 1.5, as the first correction says."""
     for r in (0.25, 0.75, 1.5):
         gap = d.ratio(800, round(800 * r), 0.0) / float(d.LIMIT(r=r, alpha=0.0)) - 1

@@ -112,7 +112,7 @@ def shifted_mean() -> Claim:
     """The mean of P^(1/6) (sqrt(P) lambda_1/s - 2 sqrt(P + 1/2 - 1/beta)) tends to that of the Tracy-Widom law like
     P^(-2/3), for beta = 1, 2, 4.
 
-    The catalogue of corrections has P - 1/2 for real matrices; 1/2 - 1/beta, zero for complex ones and +1/4 for
+    P - 1/2 is known for real matrices; 1/2 - 1/beta, zero for complex ones and +1/4 for
     quaternions, is one formula for all. Coefficients of P^(-2/3): about -0.3 (real), -0.2 (complex and quaternion).
     """
     return _mean(
