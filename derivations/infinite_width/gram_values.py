@@ -75,11 +75,18 @@ def rectified(
     )
     if symmetric:
         for matrix in (covariance, theta)[: 1 + tangent]:
-            parallel(
-                lambda rows, m=matrix: rectified_gram.mirror(rows.start, rows.stop, m),  # type: ignore[misc]
-                list(slices(len(covariance), 64 * max(1, PAIRS // (64 * len(covariance))))),
-            )
+            _mirror(matrix)
     return theta if tangent else None
+
+
+def _mirror(matrix: np.ndarray) -> None:
+    """Fill the lower half of a symmetric matrix from the upper one, in place."""
+    from theorylab.derivations.infinite_width import rectified_gram
+
+    parallel(
+        lambda rows: rectified_gram.mirror(rows.start, rows.stop, matrix),
+        list(slices(len(matrix), 64 * max(1, PAIRS // (64 * len(matrix))))),
+    )
 
 
 def smooth(
@@ -92,8 +99,6 @@ def smooth(
     symmetric: bool,
 ) -> np.ndarray | None:
     """As `rectified`, of a smooth activation."""
-    from theorylab.derivations.infinite_width import rectified_gram
-
     theta = None if slope is None else np.empty_like(covariance)
     tables = [[_table(k, a, b) for k in (kernel, slope)] for a, b in zip(first[:-1], second[:-1])]
 
@@ -121,10 +126,7 @@ def smooth(
     if symmetric:
         for matrix in (covariance, theta):
             if matrix is not None:
-                parallel(
-                    lambda rows, m=matrix: rectified_gram.mirror(rows.start, rows.stop, m),  # type: ignore[misc]
-                    list(slices(len(covariance), 64 * max(1, PAIRS // (64 * len(covariance))))),
-                )
+                _mirror(matrix)
     return theta
 
 

@@ -142,7 +142,6 @@ BY_DETERMINANT = _computed(
     r"\det(1 - A_x),\ \det(1 - A_x^2),\ \tfrac12 (\det(1 - A) + \det(1 + A))",
 )
 LOG_CDF = _computed(lambda law, x: law.logcdf(x), "log F", r"\log F_\beta")
-LOG_SF = _computed(lambda law, x: law.logsf(x), "log(1 - F)", r"\log (1 - F_\beta)")
 
 _w = -x
 _zeta = sp.Float(repr(painleve.ZETA), 20)
@@ -151,7 +150,6 @@ left_tail = sp.Piecewise(
      sp.Eq(beta, 1)),
     (-_w**3 / 12 - sp.log(_w) / 8 + _zeta + sp.log(2) / 24, True),
 )  # fmt: skip
-_airy, _slope = sp.airyai(x), sp.airyaiprime(x)
 _REAL_OR_COMPLEX = Constraint(beta <= 2, "beta = 1 or 2")
 LEFT_TAIL = ClosedForm(
     expr=left_tail,
@@ -162,13 +160,9 @@ LEFT_TAIL = ClosedForm(
 )
 
 
-def _mean_table(order: int) -> tuple[float, ...]:
-    return tuple(laws.TracyWidom(b).stats()[order] for b in (1, 2, 4))
-
-
 def _mean(*, beta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     table = np.full(5, np.nan)
-    table[[1, 2, 4]] = _mean_table(0)
+    table[[1, 2, 4]] = [laws.TracyWidom(b).mean() for b in (1, 2, 4)]
     value = table[beta.astype(int)]
     return value, ERROR * np.abs(value)
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate, special
+from simulation_twins import strict_stream
 
 from theorylab.derivations.infinite_width import edgeworth_joint as joint
 from theorylab.derivations.infinite_width import edgeworth_law, edgeworth_moments
@@ -227,15 +228,9 @@ def test_twins_agree_trial_by_trial(name, weights, activation):
 
 
 def test_array_code_keeps_to_the_standard():
-    strict = pytest.importorskip("array_api_strict", reason="array-api-strict is not installed")
-
-    class Strict(Stream):
-        def _filled(self, normal, trials, shape):
-            return strict.asarray(super()._filled(normal, trials, shape))
-
     for simulation, more in SIMULATIONS.values():
         params = {"N": 3, "activation": "tanh", "weights": "rademacher", "q": 1.2, "s": 0.9, **more}
-        found = simulation.function(4, Strict.from_seed(4), **params)
+        found = simulation.function(4, strict_stream(4, "numba"), **params)
         plain = simulation.function(4, Stream.from_seed(4), **params)
         found, plain = (x if isinstance(x, dict) else {"value": x} for x in (found, plain))
         for key, values in plain.items():

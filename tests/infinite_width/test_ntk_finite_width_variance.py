@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from simulation_twins import strict_stream
 
 from theorylab.derivations.infinite_width import ntk_finite_width_recursion as recursion
 from theorylab.derivations.infinite_width import ntk_finite_width_variance as d
@@ -221,14 +222,8 @@ def test_twins_agree_trial_by_trial(simulation, alpha):
 
 
 def test_matrices_keep_to_the_array_standard():
-    strict = pytest.importorskip("array_api_strict", reason="array-api-strict is not installed")
-
-    class Strict(Stream):
-        def _filled(self, normal, trials, shape):
-            return strict.asarray(super()._filled(normal, trials, shape))
-
     for simulation in (deep_tangent.chains, deep_tangent.matrices):
-        found = simulation.function(3, Strict.from_seed(3, "numpy"), **SIMULATED, networks=5)
+        found = simulation.function(3, strict_stream(3, "numpy"), **SIMULATED, networks=5)
         plain = simulation.function(3, Stream.from_seed(3, "numpy"), **SIMULATED, networks=5)
         for name, values in plain.items():
             np.testing.assert_allclose(np.asarray(found[name]), values, rtol=1e-13)
