@@ -38,6 +38,8 @@ from theorylab.errors import DomainError
 SWITCH, FAR, NODES, POINTS = -3.0, 14.0, 48, 100
 # Beyond these the distribution functions underflow.
 LOWEST, HIGHEST = -30.0, 110.0
+# Arguments further left are taken for this one, of which log F is -6e10 already.
+LEFTMOST = -9000.0
 # Less than 1e-16 is outside of these.
 BULK = -16.0, 14.0
 # The kernel is cut where it has fallen by exp(-CUT).
@@ -112,7 +114,7 @@ class TracyWidom(Law):
     def _at(self, x: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """log F, 1 - F and (log F)'."""
         s = np.asarray(x, dtype=float) * self._unit
-        flat = np.clip(np.ravel(s), LOWEST**2 * -10.0, HIGHEST)
+        flat = np.clip(np.ravel(s), LEFTMOST, HIGHEST)
         out = np.empty((3, flat.size))
         left = flat < SWITCH
         if np.any(left):
