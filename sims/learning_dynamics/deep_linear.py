@@ -77,7 +77,7 @@ def _cost(n: float, d: float, steps: float, stages: float = STAGES) -> Cost:
     work = steps * stages * n * PRODUCTS * 2.0 * d**3
     return Cost(
         flops=work,
-        bytes=8.0 * d**2 * (8.0 * n + 6.0),
+        bytes=8.0 * d**2 * (10.0 * n + 8.0),
         draws=(n + 1.0) * d**2,
         moved=steps * stages * n * 10.0 * 8.0 * d**2,
         # Products of small matrices wait for their calls.

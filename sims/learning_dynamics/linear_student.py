@@ -137,7 +137,7 @@ def flow(
     backends=("numpy", "numba", "cupy"),
     cost=lambda *, N, draws=1, **_: Cost(
         flops=60.0 * N * draws,
-        bytes=8.0 * 6.0 * N * draws,
+        bytes=8.0 * 8.0 * N * draws,
         draws=3.0 * N * draws,
         moved=8.0 * 30.0 * N * draws,
     ),
