@@ -133,6 +133,20 @@ def test_margin_too_wide_for_its_mutants(rng):
     assert judge(both, samples).status == "holds"
 
 
+def test_mutant_that_predicts_zero(rng):
+    """The right prediction sets the scale of a relative margin. Spread 0.01: false alarm below 1e-6."""
+    for check, trials in ((Expectation(), [spread(rng, sd=0.01)]), (Asymptotic("n"), [spread(rng, sd=0.01)] * 4)):
+        nothing = make(
+            check,
+            ONE,
+            points=[{"a": 1.0}],
+            mutants=[Mutant("nothing", 0 * a)],
+            parameters=[N],
+            sizes=(8, 16, 32, 64),
+        )
+        assert judge(nothing, trials).mutants == {"nothing": True}
+
+
 def test_mutant_as_a_function_of_the_right_value(rng):
     """Of an array of parameters, too: the wrong value keeps the numerical error of the right one."""
     wrong = Mutant("half", lambda value, a: value / 2 + 0 * a)

@@ -19,7 +19,7 @@ from theorylab.checks.base import (
     describe,
     scale_of,
 )
-from theorylab.checks.expectation import residuals
+from theorylab.checks.expectation import margin_scale, residuals
 from theorylab.checks.fits import Fit, fit, power_design
 from theorylab.claim import Budget, Claim
 from theorylab.inference import means, tails
@@ -86,7 +86,12 @@ class Asymptotic(Trend):
         parts = [residuals(self.observable, self.given, prediction, c, s) for c, s in zip(cells, samples)]
         shape = parts[-1][0].shape[1:]
         values, errors = (np.stack([np.broadcast_to(part[i], shape) for part in parts]) for i in (1, 2))
-        scales = np.stack([scale_of(self.scale, v, claim.name) for v in values])
+        scales = np.stack(
+            [
+                np.broadcast_to(margin_scale(self, claim, prediction, v, c, s), shape)
+                for v, c, s in zip(values, cells, samples)
+            ]
+        )
         # In the unit of the largest size: on a relative scale each size is compared with its own prediction.
         unit = scales[-1] / scales
         moments = [Moments.of(u * r) for u, (r, _, _) in zip(unit, parts)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from theorylab.inference import means, tails
 from theorylab.prediction import Prediction
 from theorylab.simulation import Samples
 from theorylab.verdict import Finding
+
+if TYPE_CHECKING:
+    from theorylab.checks.asymptotic import Asymptotic
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ class Expectation(Check):
             difference=difference,
             value=value,
             error=error,
-            scale=scale_of(self.scale, value, claim.name),
+            scale=margin_scale(self, claim, prediction, value, cell, sample),
             budget=budget,
             level=level,
             distrust=trust,
@@ -84,6 +87,23 @@ class Expectation(Check):
             _, wrong, _ = residuals(self.observable, self.given, mutant, cell, sample)
             distance = max(distance, float(np.max(np.abs(wrong - right) / scale_of(self.scale, right, claim.name))))
         return distance
+
+
+def margin_scale(
+    check: Expectation | Asymptotic,
+    claim: Claim,
+    prediction: Prediction,
+    value: np.ndarray,
+    cell: Cell,
+    sample: Samples,
+) -> np.ndarray:
+    """What a margin of 1 means when a prediction of this value is assessed.
+
+    The right prediction sets the scale for its mutants too, as it does for their distance: a mutant may be zero.
+    """
+    if prediction is not claim.prediction:
+        _, value, _ = residuals(check.observable, check.given, claim.prediction, cell, sample)
+    return scale_of(check.scale, value, claim.name)
 
 
 def residuals(
