@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from theorylab.claims.infinite_width import abc_parametrization as claims
+from theorylab.derivations.infinite_width import abc_classification
 from theorylab.derivations.infinite_width import abc_parametrization as theory
 from theorylab.kernels.random import Stream
 from theorylab.sims.infinite_width import one_sample_descent as sims
@@ -34,7 +35,7 @@ def _exponents(readout: float, rate: float) -> claims.Exponents:
 
 
 def _kind(found: claims.Exponents) -> int:
-    return KINDS.index(theory.kind(*found))
+    return KINDS.index(abc_classification.kind(*found))
 
 
 def plane(budget: str = "quick") -> Figure:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from simulation_twins import demand_array_standard, demand_twins
 
 from theorylab.claims.infinite_width import abc_parametrization as claims
+from theorylab.derivations.infinite_width import abc_classification as classification
 from theorylab.derivations.infinite_width import abc_parametrization as derivation
 from theorylab.derivations.infinite_width.power_counting import count
 from theorylab.errors import DomainError, TheorylabError
@@ -28,14 +29,14 @@ def test_derivations_replay(depth):
 
 
 def test_named_parametrisations():
-    kinds = {name: derivation.classify(*found) for name, found in derivation.NAMED.items()}
+    kinds = {name: classification.classify(*found) for name, found in derivation.NAMED.items()}
     assert {name: (found.kind, found.r) for name, found in kinds.items()} == {
         "standard": ("kernel", 0.5),
         "neural tangent": ("kernel", 0.5),
         "maximal update": ("feature learning", 0.0),
         "mean field": ("feature learning", 0.0),
     }
-    assert derivation.classify((0, 0, 0), (0, 0.5, 0.5), 1.25).kind == "trivial"
+    assert classification.classify((0, 0, 0), (0, 0.5, 0.5), 1.25).kind == "trivial"
 
 
 @fixed
@@ -53,8 +54,8 @@ def test_the_count_agrees_with_the_closed_form(a, last, c, steps):
 @given(st.lists(st.tuples(exponents, exponents), min_size=2, max_size=5), exponents, st.floats(-1.0, 1.0))
 def test_a_power_of_the_width_moves_between_weights_and_rate(pairs, c, theta):
     a, b = zip(*pairs)
-    here = derivation.conditions(a, b, c)
-    there = derivation.conditions([p + theta for p in a], [q - theta for q in b], c - 2 * theta)
+    here = classification.conditions(a, b, c)
+    there = classification.conditions([p + theta for p in a], [q - theta for q in b], c - 2 * theta)
     assert [x.value for x in here] == pytest.approx([x.value for x in there], abs=1e-9)
 
 
@@ -62,7 +63,7 @@ def test_a_power_of_the_width_moves_between_weights_and_rate(pairs, c, theta):
 @given(st.lists(st.tuples(exponents, exponents), min_size=2, max_size=5), exponents, st.floats(0.0, 1.0))
 def test_a_smaller_rate_never_destabilises(pairs, c, less):
     a, b = zip(*pairs)
-    now, then = derivation.conditions(a, b, c), derivation.conditions(a, b, c + less)
+    now, then = classification.conditions(a, b, c), classification.conditions(a, b, c + less)
     assert all(later.value >= earlier.value for earlier, later in zip(now, then))
 
 
@@ -90,20 +91,20 @@ def test_critical_values_are_where_exponents_vanish(a1, a2, last, c):
     ],
 )
 def test_what_blows_up_is_named(found, message):
-    with pytest.raises(derivation.UnstableParametrization, match=message):
-        derivation.classify(*found)
+    with pytest.raises(classification.UnstableParametrization, match=message):
+        classification.classify(*found)
 
 
 @pytest.mark.parametrize("found", claims.UNSTABLE)
 def test_the_rate_that_is_proposed_will_do(found):
     a, b, c = found
     with pytest.raises(DomainError) as refusal:
-        derivation.classify(a, b, c)
+        classification.classify(a, b, c)
     if "c >= " in str(refusal.value):
         proposed = float(str(refusal.value).split("c >= ")[1].split()[0])
-        derivation.classify(a, b, proposed)
+        classification.classify(a, b, proposed)
         with pytest.raises(DomainError):
-            derivation.classify(a, b, proposed - 0.01)
+            classification.classify(a, b, proposed - 0.01)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +118,7 @@ def test_the_rate_that_is_proposed_will_do(found):
 )
 def test_bad_exponents_are_named(found, message):
     with pytest.raises(DomainError, match=message):
-        derivation.classify(*found)
+        classification.classify(*found)
 
 
 def test_the_formula_is_refused_where_features_blow_up():
@@ -223,4 +224,4 @@ def test_exponents_measured_at_one_width_pair_order_the_parametrisations():
 
 
 def test_errors_are_ours():
-    assert issubclass(derivation.UnstableParametrization, TheorylabError)
+    assert issubclass(classification.UnstableParametrization, TheorylabError)

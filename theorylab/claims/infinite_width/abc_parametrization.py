@@ -288,7 +288,7 @@ def outcome() -> Claim:
     its preactivations only: the last layer's stay of order 1.
     """
     from theorylab.checks import Expectation
-    from theorylab.derivations.infinite_width import abc_parametrization as d
+    from theorylab.derivations.infinite_width.abc_classification import OUTCOME
     from theorylab.parameters import Integers, Parameter
     from theorylab.sims.infinite_width import one_sample_descent
 
@@ -297,7 +297,7 @@ def outcome() -> Claim:
 
     chosen = (STABLE[9], UNSTABLE[0], FIRST_LAYER_LEARNS, SMALL_READOUT)
     return Claim(
-        prediction=d.OUTCOME,
+        prediction=OUTCOME,
         simulation=one_sample_descent.outcome,
         check=Expectation(scale="absolute"),
         points=several(chosen, 16, 8),
