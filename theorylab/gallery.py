@@ -33,15 +33,21 @@ def available() -> dict[str, Callable[[str], Figure]]:
 
 
 def select(names: Sequence[str]) -> list[str]:
-    """The figures with these names, or below these families; all when there are none."""
+    """The figures with these names, or of these theories or families; all when there are none."""
     known = available()
     chosen: list[str] = []
     for name in names or ("",):
-        below = [f for f in known if not name or f == name or f.startswith(f"{name.rstrip('/')}/")]
+        asked = name.rstrip("/")
+        below = [f for f in known if not name or asked in (f, f.split("/")[0]) or _is_of(asked, known[f])]
         if not below:
             raise UnknownNameError("figure", name, known)
         chosen += [f for f in below if f not in chosen]
     return chosen
+
+
+def _is_of(theory: str, figure: Callable[[str], Figure]) -> bool:
+    """Whether the module that this figure is in bears the theory's name."""
+    return figure.__module__.split(".")[-2:] == theory.replace("-", "_").split("/")
 
 
 def draw(name: str, budget: str, folder: Path, formats: Sequence[str]) -> list[Path]:

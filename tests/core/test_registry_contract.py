@@ -7,6 +7,7 @@ import re
 import pytest
 import registered
 
+from theorylab import gallery
 from theorylab.claim import BUDGETS
 from theorylab.theory import ClaimEntry
 
@@ -62,3 +63,8 @@ def test_simulations_declare_backends_and_cost(entry: ClaimEntry) -> None:
     cost = simulator.cost(**{k: v for k, v in cell.params.items() if k in simulator.parameters})
     assert cost.flops > 0
     assert cost.bytes > 0
+
+
+def test_every_theory_has_figures_found_by_its_name() -> None:
+    theories = {entry.name.rpartition("/")[0] for entry in registered.ENTRIES}
+    assert {figure for theory in theories for figure in gallery.select([theory])} == set(gallery.available())
