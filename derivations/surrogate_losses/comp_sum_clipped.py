@@ -20,7 +20,7 @@ import numpy as np
 import sympy as sp
 
 from theorylab.derivation import Derivation, Step
-from theorylab.derivations.surrogate_losses.comp_sum_common import CONVENTIONS, TAU, P, tau
+from theorylab.derivations.surrogate_losses.comp_sum_common import CONVENTIONS, TAU, TAU_BELOW_TWO, P, tau
 from theorylab.derivations.surrogate_losses.comp_sum_conditional_risk import check_distribution
 from theorylab.errors import DomainError
 from theorylab.parameters import Observed, Parameter, Space
@@ -91,7 +91,8 @@ def _risk(h: Array, p: Array, tau: Any) -> Array:
     return np.asarray((p * loss).sum(axis=-1))
 
 
-def _bisected(tau: float, p: Array, bound: Array) -> tuple[Array, Array]:
+def _bisected(tau: float, p: Array, bound: Array) -> list[Array]:
+    """Clipped scores at both ends of the bracket of c."""
     logs = np.log(np.where(p > 0, p, 1.0))
     room = (2.0 - tau) * bound
     low = -room - np.log(p.max(axis=-1))
@@ -105,7 +106,11 @@ def _bisected(tau: float, p: Array, bound: Array) -> tuple[Array, Array]:
         middle = 0.5 * (low + high)
         below = middle - _log_sums(scores(middle), p, tau) < 0.0
         low, high = np.where(below, middle, low), np.where(below, high, middle)
-    ends = [_risk(scores(c), p, tau) for c in (low, high)]
+    return [scores(c) for c in (low, high)]
+
+
+def _smooth(tau: float, p: Array, bound: Array) -> tuple[Array, Array]:
+    ends = [_risk(h, p, tau) for h in _bisected(tau, p, bound)]
     value = np.minimum(*ends)
     return value, np.abs(ends[1] - ends[0]) + 1e-14 * (1.0 + value)
 
@@ -119,7 +124,7 @@ def _vertices(tau: float, p: Array, bound: Array) -> tuple[Array, Array]:
     return value, 1e-14 * (1.0 + value)
 
 
-def _infimum(tau: Any, p: Any, bounds: Any) -> tuple[Array, Array]:
+def _checked(tau: Any, p: Any, bounds: Any) -> tuple[float, Array, Array]:
     p = check_distribution(p)
     bound = np.broadcast_to(np.asarray(bounds, dtype=float), p.shape[:-1])
     if np.any(bound < 0):
@@ -127,8 +132,18 @@ def _infimum(tau: Any, p: Any, bounds: Any) -> tuple[Array, Array]:
     exponents = np.unique(np.asarray(tau, dtype=float))
     if len(exponents) > 1:
         raise DomainError(f"one tau at a time over bounded scores, not {len(exponents)}")
-    exponent = float(exponents[0])
-    return (_bisected if exponent < 2.0 else _vertices)(exponent, p, bound)
+    return float(exponents[0]), p, bound
+
+
+def _infimum(tau: Any, p: Any, bounds: Any) -> tuple[Array, Array]:
+    exponent, p, bound = _checked(tau, p, bounds)
+    return (_smooth if exponent < 2.0 else _vertices)(exponent, p, bound)
+
+
+def _minimiser(tau: Any, p: Any, bounds: Any) -> tuple[Array, Array]:
+    weights = [np.exp(h - h.max(axis=-1, keepdims=True)) for h in _bisected(*_checked(tau, p, bounds))]
+    low, high = (w / w.sum(axis=-1, keepdims=True) for w in weights)
+    return low, np.abs(high - low) + 1e-14
 
 
 clipped_infimum = Numerical(
@@ -138,4 +153,14 @@ clipped_infimum = Numerical(
     quantity="infimum of the conditional risk over bounded scores",
     conventions=CONVENTIONS,
     derivation=Derivation("stationarity under box constraints", _stationarity),
+)
+
+clipped_minimiser = Numerical(
+    function=_minimiser,
+    formula=r"\frac{e^{h_y}}{\sum_{y'} e^{h_{y'}}},\quad "
+    r"h_y = \mathrm{clip}((c + \log p_y)/(2-\tau), -\Lambda, \Lambda)",
+    space=Space([TAU_BELOW_TWO, P, BOUNDS]),
+    quantity="softmax probabilities of the risk minimiser over bounded scores",
+    conventions=CONVENTIONS,
+    derivation=clipped_infimum.derivation,
 )

@@ -1,0 +1,488 @@
+"""H-consistency bounds of comp-sum losses with bounded scores: where they bend, and where there is none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from theorylab.claim import Budget, Claim, Mutant, Source, grid
+from theorylab.claims.surrogate_losses.comp_sum_conditional_risk import IDENTITY, deterministic
+from theorylab.theory import Theory
+
+AWASTHI = Source(
+    authors="Awasthi, Pranjal and Mao, Anqi and Mohri, Mehryar and Zhong, Yutao",
+    title="H-Consistency Bounds for Surrogate Loss Minimizers",
+    year=2022,
+    where="section 5 (bounded hypothesis sets)",
+    arxiv="2205.08017",
+    journal="Proceedings of Machine Learning Research 162, 1117-1174",
+)
+
+theory = Theory(
+    "surrogate_losses/comp-sum-bounded-hypotheses",
+    title="Comp-sum losses with bounded scores: two classes, many classes, and zero-one regret that they do not see",
+    source=AWASTHI,
+)
+
+# Zero-one regrets at which instances are measured.
+BETAS = (0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
+BOUNDS = [0.25, 0.5, 1.0]
+PAPER_BOUNDS = [float(x) for x in np.geomspace(0.05, 4.0, 12)]
+PAPER_TAUS = [0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 1.9]
+
+
+def searched(paper: Any, margin: float = 0.01) -> dict[str, Budget]:
+    """Budgets of a search, in label distributions; each is met with 8 score vectors."""
+    return {
+        "quick": Budget(trials=1 << 10, margin=margin, block=1 << 10),
+        "standard": Budget(trials=1 << 16, margin=margin, block=1 << 13),
+        "paper": Budget(trials=10 << 17, margin=margin, block=1 << 15, points=paper),
+    }
+
+
+@theory.claim
+def transform() -> Claim:
+    """With two classes, scores in [-Lambda, Lambda] and tau < 2 the surrogate regret is at least T_tau(beta) up to
+    beta_1 = tanh((2-tau) Lambda), and beyond at least
+    Phi(1) - (1+beta)/2 Phi(e^(-2 Lambda)) - (1-beta)/2 Phi(e^(2 Lambda)); the tie of two classes attains it at every
+    beta.
+
+    Beyond beta_1 the best bounded scores are at the ends of their range: they have less to lose to a tie. T increases
+    with Lambda to the transform of free scores, and is convex.
+    """
+    from theorylab.checks import Bound
+    from theorylab.derivations.surrogate_losses import comp_sum_bounded_hypotheses as d
+    from theorylab.derivations.surrogate_losses import comp_sum_common as c
+    from theorylab.sims.surrogate_losses.bounded_scores import bounded_search, tie_at_the_bound
+
+    return Claim(
+        prediction=d.transform,
+        simulation=bounded_search,
+        check=Bound(variable="beta", tight=tie_at_the_bound, at=BETAS),
+        points=grid(tau=[0.0, 1.0, 1.5], n=2, score_bound=BOUNDS),
+        parameters=[c.N],
+        mutants=[
+            Mutant("free scores", d.free),
+            Mutant("2 Lambda -> Lambda, as where the margin is bounded", _half_the_bound),
+            Mutant("affine from the start", d.affine),
+        ],
+        budgets=searched(grid(tau=PAPER_TAUS, n=2, score_bound=PAPER_BOUNDS)),
+    )
+
+
+def _half_the_bound(value: np.ndarray, score_bound: np.ndarray, **arrays: np.ndarray) -> np.ndarray:
+    from theorylab.derivations.surrogate_losses import comp_sum_bounded_hypotheses as d
+
+    return d.transform(score_bound=np.asarray(score_bound) / 2.0, **arrays)
+
+
+@theory.claim(expected="fails")
+def free_transform() -> Claim:
+    """With two classes and bounded scores the surrogate regret is at least the transform of free scores.
+
+    True up to beta_1 only: at beta = 1, tau = 1 and Lambda = 1/4 the transform of free scores is 3.2 times too large.
+    """
+    from theorylab.checks import Bound
+    from theorylab.derivations.surrogate_losses import comp_sum_common as c
+    from theorylab.derivations.surrogate_losses import comp_sum_sharp as sharp
+    from theorylab.derivations.surrogate_losses.comp_sum_bounded_steps import SCORE
+    from theorylab.sims.surrogate_losses.bounded_scores import bounded_search
+
+    return Claim(
+        prediction=sharp.binary_transform,
+        simulation=bounded_search,
+        check=Bound(variable="beta"),
+        points=grid(tau=[0.0, 1.0, 1.5], n=2, score_bound=0.5),
+        parameters=[c.N, SCORE],
+        mutants=[Mutant("twice", lambda value, **_: 2.0 * value)],
+        budgets=searched(grid(tau=PAPER_TAUS, n=2, score_bound=0.5)),
+    )
+
+
+@theory.claim
+def threshold() -> Claim:
+    """The margin of the risk minimiser of two classes reaches the end of its range, 2 Lambda, at the zero-one regret
+    tanh((2-tau) Lambda).
+    """
+    import sympy as sp
+
+    from theorylab.checks import Boundary
+    from theorylab.derivations.surrogate_losses import comp_sum_bounded_hypotheses as d
+    from theorylab.derivations.surrogate_losses import comp_sum_common as c
+    from theorylab.sims.surrogate_losses.bounded_scores import end_slope
+
+    tau, lam = c.tau, d.lam
+    return Claim(
+        prediction=d.threshold,
+        simulation=end_slope,
+        check=Boundary("beta"),
+        points=grid(tau=[0.0, 1.0, 1.5], score_bound=[0.25, 0.5]),
+        parameters=[c.BETA],
+        mutants=[
+            Mutant("Lambda -> Lambda/2, as where the margin is bounded", sp.tanh((2 - tau) * lam / 2)),
+            Mutant("that of cross-entropy for every tau", sp.tanh(lam)),
+            Mutant("tanh(Lambda/(2-tau))", sp.tanh(lam / (2 - tau))),
+        ],
+        budgets=_order_parameters(grid(tau=PAPER_TAUS, score_bound=[0.1, 0.25, 0.5, 1.0])),
+    )
+
+
+def _order_parameters(paper: Any) -> dict[str, Budget]:
+    """Budgets of slopes, which have rounding errors only."""
+    return {
+        "quick": Budget(trials=64, margin=0.005),
+        "standard": Budget(trials=256, margin=0.0005),
+        "paper": Budget(trials=256, margin=0.0005, points=paper),
+    }
+
+
+@theory.claim
+def cross_entropy_threshold() -> Claim:
+    """For cross-entropy the threshold is (e^(2 Lambda) - 1)/(e^(2 Lambda) + 1).
+
+    Papers that bound the margin by B instead of the scores have B in place of 2 Lambda.
+    """
+    import sympy as sp
+
+    from theorylab.checks import Identity
+    from theorylab.derivations.surrogate_losses import comp_sum_bounded_hypotheses as d
+    from theorylab.derivations.surrogate_losses import comp_sum_common as c
+
+    lam = d.lam
+    at_one = replace(d.threshold, expr=d.threshold_expression.subs(c.tau, 1))
+    return Claim(
+        prediction=at_one,
+        check=Identity(other=(sp.exp(2 * lam) - 1) / (sp.exp(2 * lam) + 1), ranges={"score_bound": (0.01, 5.0)}),
+        mutants=[
+            Mutant("e^Lambda", (sp.exp(lam) - 1) / (sp.exp(lam) + 1)),
+            Mutant("1 - e^(-2 Lambda)", 1 - sp.exp(-2 * lam)),
+        ],
+        budgets=IDENTITY,
+    )
+
+
+@theory.claim
+def slope_at_the_threshold() -> Claim:
+    """The two parts of the transform meet with the same slope, (Phi(e^(2 Lambda)) - Phi(e^(-2 Lambda)))/2.
+
+    As a maximum over margins of functions affine in beta, the transform is convex, and its slope is that at the best
+    margin.
+    """
+    from theorylab.checks import Identity
+    from theorylab.derivations.surrogate_losses import comp_sum_bounded_hypotheses as d
+
+    right = d.slope_beyond
+    return Claim(
+        prediction=right,
+        check=Identity(other=d.slope_before, ranges={"tau": (0.0, 1.9), "score_bound": (0.05, 2.0)}),
+        mutants=[
+            Mutant("not halved", 2 * right.expr),
+            Mutant("Lambda -> Lambda/2", right.expr.subs(d.lam, d.lam / 2)),
+        ],
+        budgets=IDENTITY,
+    )
+
+
+@theory.claim
+def steep_regret() -> Claim:
+    """With two classes, bounded scores and tau >= 2 the least surrogate regret of predicting the less likely class is
+    the smaller of the affine form and beta (Phi(e^(2 Lambda)) - Phi(e^(-2 Lambda))).
+
+    The risk is concave in the softmax: the mistaken margin is at an end, 0 or -2 Lambda. At tau = 2 the first is the
+    smaller at every beta, (beta/2) tanh(Lambda).
+    """
+    from theorylab.checks import Expectation
+    from theorylab.derivations.surrogate_losses import comp_sum_bounded_hypotheses as d
+    from theorylab.derivations.surrogate_losses import comp_sum_common as c
+    from theorylab.sims.surrogate_losses.bounded_scores import mistaken_regret
+
+    above = c.TAU_ABOVE_TWO.symbol
+    return Claim(
+        prediction=d.steep_regret,
+        simulation=mistaken_regret,
+        check=Expectation(),
+        points=[*grid(tau=[2.0, 3.0], score_bound=0.5, beta=[0.1, 0.8]), {"tau": 2.5, "score_bound": 1.0, "beta": 0.3}],
+        mutants=[
+            Mutant("affine for every beta", d.affine.subs(c.tau, above)),
+            Mutant("margin at its end for every beta", d.steep_away),
+            Mutant("convex envelope", d.steep_transform.expr),
+        ],
+        budgets=deterministic(grid(tau=[2.0, 2.25, 2.5, 3.0, 4.0], score_bound=[0.25, 1.0, 2.0], beta=list(BETAS))),
+    )
+
+
+@theory.claim
+def steep_transform() -> Claim:
+    """With two classes, bounded scores and tau >= 2 the surrogate regret is at least
+    beta (Phi(1) - Phi(e^(-2 Lambda))), (beta/2) tanh(Lambda) for the mean absolute error; inputs with certain labels
+    and tied scores attain it in any proportion.
+
+    The convex envelope of `steep-regret`: mixtures of inputs do better than one.
+    """
+    from theorylab.checks import Bound
+    from theorylab.derivations.surrogate_losses import comp_sum_bounded_hypotheses as d
+    from theorylab.derivations.surrogate_losses import comp_sum_common as c
+    from theorylab.sims.surrogate_losses.bounded_scores import bounded_search, certain_mixture
+
+    return Claim(
+        prediction=d.steep_transform,
+        simulation=bounded_search,
+        check=Bound(variable="beta", tight=certain_mixture, at=BETAS),
+        points=grid(tau=[2.0, 2.5, 3.0], n=2, score_bound=[0.25, 1.0]),
+        parameters=[c.N],
+        mutants=[
+            Mutant("least conditional regret", d.steep_regret),
+            Mutant("free scores", lambda value, tau, beta, **_: beta * -np.expm1((1 - tau) * np.log(2.0)) / (tau - 1)),
+            Mutant("e^-Lambda", lambda value, score_bound, **a: d.steep_transform(score_bound=score_bound / 2.0, **a)),
+        ],
+        budgets=searched(grid(tau=[2.0, 2.5, 3.0, 4.0], n=2, score_bound=PAPER_BOUNDS[::2])),
+    )
+
+
+@theory.claim
+def least_bound_of_all_inputs() -> Claim:
+    """Where the bound on the scores depends on the input, surrogate regret is at least the transform of the smallest,
+    which is B for linear scorers with slopes and biases bounded by W and B: Lambda(x) = W |x| + B.
+
+    At one input the transform of its own Lambda(x) holds; it increases with Lambda and is convex. A distribution on the
+    input x = 0 attains the bound. Two classes.
+    """
+    from theorylab.checks import Bound
+    from theorylab.derivations.surrogate_losses import comp_sum_bounded_hypotheses as d
+    from theorylab.derivations.surrogate_losses import comp_sum_common as c
+    from theorylab.parameters import Interval, Parameter
+    from theorylab.sims.surrogate_losses.bounded_scores import bounded_distribution_search, tie_at_the_bound
+
+    slope = Parameter("slope_bound", Interval(0.0, 10.0), "bound W on the norm of slopes", default=0.5)
+
+    def wider(value: np.ndarray, score_bound: np.ndarray, **arrays: np.ndarray) -> np.ndarray:
+        # The mean of |x| is sqrt(pi/2).
+        return d.transform(score_bound=score_bound + 0.5 * np.sqrt(np.pi / 2.0), **arrays)
+
+    return Claim(
+        prediction=d.transform,
+        simulation=bounded_distribution_search,
+        check=Bound(variable="beta", tight=tie_at_the_bound, at=BETAS),
+        points=grid(tau=[0.0, 1.0, 1.5], n=2, slope_bound=0.5, score_bound=0.25),
+        parameters=[c.N, slope],
+        mutants=[
+            Mutant("mean bound W E|x| + B", wider),
+            Mutant("free scores", d.free),
+            Mutant("B -> B/2", _half_the_bound),
+        ],
+        budgets=searched(grid(tau=PAPER_TAUS[::2], n=2, slope_bound=0.5, score_bound=[0.1, 0.25, 0.5, 1.0])),
+    )
+
+
+@theory.claim(expected="fails")
+def two_class_transform_for_many() -> Claim:
+    """With bounded scores and any number of classes the surrogate regret is at least the transform of two classes.
+
+    It is zero on a whole range of zero-one regrets (`blind-range`): free scores differ, for which the transform of two
+    classes holds for every n.
+    """
+    from theorylab.checks import Bound
+    from theorylab.derivations.surrogate_losses import comp_sum_bounded_hypotheses as d
+    from theorylab.derivations.surrogate_losses.comp_sum_common import N
+    from theorylab.sims.surrogate_losses.bounded_scores import bounded_search
+
+    return Claim(
+        prediction=d.transform,
+        simulation=bounded_search,
+        check=Bound(variable="beta"),
+        points=grid(tau=[0.0, 1.0, 1.5], n=3, score_bound=1.0),
+        parameters=[N],
+        mutants=[Mutant("twice", lambda value, **_: 2.0 * value)],
+        budgets=searched(grid(tau=[0.0, 1.0, 1.5], n=10, score_bound=[0.5, 2.0])),
+    )
+
+
+@theory.claim
+def blind_range() -> Claim:
+    """With scores in [-Lambda, Lambda] and n > 2 classes the risk minimiser itself may predict a class that is less
+    likely than the best by up to u/(2+u), u = (n-2) e^(-2 Lambda), whatever tau < 2: zero surrogate regret says nothing
+    of smaller zero-one regrets.
+
+    Two classes that hold all the mass are tied at the bound until their probabilities differ by so much: the others
+    cannot be pushed further down, and both would be raised. 0.60 for ten classes and Lambda = 1/2, 0.07 at Lambda = 2.
+    """
+    from theorylab.checks import Boundary
+    from theorylab.derivations.surrogate_losses import comp_sum_bounded_hypotheses as d
+    from theorylab.derivations.surrogate_losses import comp_sum_common as c
+    from theorylab.sims.surrogate_losses.bounded_scores import tie_slope
+
+    return Claim(
+        prediction=d.blind_range,
+        simulation=tie_slope,
+        check=Boundary("beta"),
+        points=[*grid(tau=[0.0, 1.0, 1.5], n=3, score_bound=0.5), *grid(tau=1.0, n=10, score_bound=[0.5, 1.0])],
+        parameters=[c.TAU_BELOW_TWO, c.BETA],
+        mutants=[
+            Mutant("n - 1 classes left out", lambda value, n, **a: d.blind_range(n=n + 1, **a)),
+            Mutant("e^-Lambda", lambda value, score_bound, **a: d.blind_range(score_bound=score_bound / 2.0, **a)),
+            Mutant("u/(1+u)", lambda value, **_: 2.0 * value / (1.0 + value)),
+        ],
+        budgets=_order_parameters(grid(tau=[0.0, 0.5, 1.0, 1.5, 1.9], n=[3, 10, 100], score_bound=[0.5, 1.0, 2.0])),
+    )
+
+
+@theory.claim
+def several_transform() -> Claim:
+    """With scores in [-Lambda, Lambda], n classes and tau <= 1.66 the least surrogate regret at zero-one regret beta is
+    that of two tied classes with all the mass, the others at -Lambda: zero up to beta_0 = u/(2+u),
+    u = (n-2) e^(-2 Lambda), then (2+u)^(1-tau) (1 - M^(1/a))/(1-tau) with M = sum q^(1-a) eta^a over the coins
+    eta = (1 +- beta)/2 and q = (1 +- beta_0)/2, and affine from artanh beta = artanh beta_0 + (2-tau) Lambda on.
+
+    Found by search; for two classes it is `transform`. A Rényi divergence of order a = 1/(2-tau) takes the place of
+    that from the fair coin. From tau = 1.663 on three pooled classes do better where Lambda is large, as with free
+    scores.
+    """
+    from theorylab.checks import Bound
+    from theorylab.derivations.surrogate_losses import comp_sum_bounded_hypotheses as d
+    from theorylab.sims.surrogate_losses.bounded_scores import bounded_search, tie_at_the_bound
+
+    return Claim(
+        prediction=d.several_transform,
+        simulation=bounded_search,
+        check=Bound(variable="beta", tight=tie_at_the_bound, at=BETAS),
+        points=[*grid(tau=[0.0, 1.0, 1.5], n=3, score_bound=[0.5, 1.0]), {"tau": 1.0, "n": 10, "score_bound": 2.0}],
+        mutants=[
+            Mutant("two classes", lambda value, n, **a: d.transform(**a)),
+            Mutant("n - 1 classes left out", lambda value, n, **a: d.several_transform(n=n + 1, **a)),
+            Mutant(
+                "e^-Lambda", lambda value, score_bound, **a: d.several_transform(score_bound=score_bound / 2.0, **a)
+            ),
+            Mutant("never clipped", _never_clipped),
+        ],
+        budgets=searched(grid(tau=[0.0, 0.5, 1.0, 1.5, 1.66], n=[3, 5, 10], score_bound=[0.25, 1.0, 2.0])),
+    )
+
+
+def _never_clipped(
+    value: np.ndarray, tau: np.ndarray, n: np.ndarray, score_bound: np.ndarray, beta: np.ndarray
+) -> np.ndarray:
+    from theorylab.derivations.surrogate_losses import comp_sum_bounded_hypotheses as d
+
+    return d.unclipped_numeric(tau, n, score_bound, beta)
+
+
+@theory.claim
+def clipped_infimum() -> Claim:
+    """Over scores in [-Lambda, Lambda]^n the infimum of the conditional risk is at h_y = clip((c + log p_y)/(2-tau),
+    -Lambda, Lambda), c = log sum e^(h_y) - log sum p_y e^((tau-1) h_y), for tau < 2, and from tau = 2 on at a vertex
+    with the k most likely classes at Lambda, for the best k.
+
+    The minimum is found by descent, and certified by the linear model of the risk in the softmax: to 1e-12.
+    """
+    from theorylab.checks import Expectation
+    from theorylab.derivations.surrogate_losses import comp_sum_clipped as d
+    from theorylab.derivations.surrogate_losses.comp_sum_common import N
+    from theorylab.sims.surrogate_losses.bounded_scores import box_infimum
+
+    return Claim(
+        prediction=d.clipped_infimum,
+        simulation=box_infimum,
+        check=Expectation(given=("p", "bounds")),
+        points=grid(tau=[0.0, 0.8, 1.0, 1.5, 1.9, 2.0, 3.0], n=[2, 4]),
+        parameters=[N],
+        mutants=[
+            Mutant("free scores", _free_infimum),
+            Mutant("Lambda -> Lambda/2", lambda value, bounds, **a: d.clipped_infimum(bounds=bounds / 2.0, **a)),
+            Mutant("scores of cross-entropy for every tau", _of_cross_entropy),
+        ],
+        budgets={
+            "quick": Budget(trials=256, margin=0.001),
+            "standard": Budget(trials=1024, margin=0.0002),
+            "paper": Budget(trials=10_000, margin=0.0002, points=grid(tau=[0.25 * k for k in range(13)], n=[2, 5])),
+        },
+    )
+
+
+@theory.claim
+def clipped_minimiser() -> Claim:
+    """The softmax of the risk minimiser over bounded scores, tau < 2, is that of clip((c + log p_y)/(2-tau), -Lambda,
+    Lambda).
+
+    Where Lambda is so small that every score is clipped c is not unique, but the scores are.
+    """
+    from theorylab.checks import Expectation
+    from theorylab.derivations.surrogate_losses import comp_sum_clipped as d
+    from theorylab.derivations.surrogate_losses.comp_sum_common import N
+    from theorylab.sims.surrogate_losses.bounded_scores import box_infimum
+
+    return Claim(
+        prediction=d.clipped_minimiser,
+        simulation=box_infimum,
+        check=Expectation("softmax", given=("p", "bounds"), scale="absolute"),
+        points=grid(tau=[0.0, 1.0, 1.5], n=[2, 4]),
+        parameters=[N],
+        mutants=[
+            Mutant("free scores", _free_softmax),
+            Mutant("Lambda -> Lambda/2", lambda value, bounds, **a: d.clipped_minimiser(bounds=bounds / 2.0, **a)),
+        ],
+        budgets=deterministic(grid(tau=PAPER_TAUS, n=[2, 5, 10])),
+    )
+
+
+def _free_infimum(value: np.ndarray, tau: np.ndarray, p: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+    from theorylab.derivations.surrogate_losses.comp_sum_conditional_risk import infimum
+
+    return infimum(tau=tau, p=p)
+
+
+def _free_softmax(value: np.ndarray, tau: np.ndarray, p: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+    from theorylab.derivations.surrogate_losses.comp_sum_conditional_risk import minimiser
+
+    return minimiser(tau=tau, p=p)
+
+
+def _of_cross_entropy(value: np.ndarray, tau: np.ndarray, p: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+    """The risk at the minimiser of cross-entropy."""
+    from theorylab.derivations.surrogate_losses.comp_sum_clipped import clipped_minimiser
+
+    if float(tau) in (1.0, 2.0):
+        return value
+    s = clipped_minimiser(tau=1.0, p=p, bounds=bounds)
+    return np.asarray((p * (s ** (tau - 1.0) - 1.0)).sum(axis=-1) / (1.0 - tau))
+
+
+@theory.claim(control=True, expected="fails")
+def transform_times_1_04() -> Claim:
+    """With two classes and bounded scores the surrogate regret is at least 1.04 times the transform."""
+    from theorylab.checks import Bound
+    from theorylab.derivations.surrogate_losses import comp_sum_bounded_hypotheses as d
+    from theorylab.derivations.surrogate_losses.comp_sum_common import N
+    from theorylab.sims.surrogate_losses.bounded_scores import bounded_search
+
+    return Claim(
+        prediction=replace(
+            d.transform, expr=1.04 * d.transform.expr, numeric=lambda **arrays: 1.04 * d.transform(**arrays)
+        ),
+        simulation=bounded_search,
+        check=Bound(variable="beta"),
+        points=grid(tau=1.0, n=2, score_bound=[0.25, 0.5]),
+        parameters=[N],
+        mutants=[Mutant("twice", lambda value, **_: 2.0 * value)],
+        budgets=searched(grid(tau=1.0, n=2, score_bound=[0.25, 0.5])),
+    )
+
+
+@theory.claim(control=True, expected="fails")
+def blind_range_times_1_04() -> Claim:
+    """With n classes and scores in [-Lambda, Lambda] the risk minimiser ties two classes up to 1.04 u/(2+u)."""
+    from theorylab.checks import Boundary
+    from theorylab.derivations.surrogate_losses import comp_sum_bounded_hypotheses as d
+    from theorylab.derivations.surrogate_losses import comp_sum_common as c
+    from theorylab.sims.surrogate_losses.bounded_scores import tie_slope
+
+    return Claim(
+        prediction=replace(d.blind_range, expr=1.04 * d.blind_range.expr),
+        simulation=tie_slope,
+        check=Boundary("beta"),
+        points=grid(tau=1.0, n=[3, 10], score_bound=0.5),
+        parameters=[c.TAU_BELOW_TWO, c.BETA],
+        mutants=[Mutant("twice", 2 * d.blind_range.expr)],
+        budgets=_order_parameters(grid(tau=1.0, n=[3, 10], score_bound=0.5)),
+    )
