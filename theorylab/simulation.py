@@ -77,12 +77,16 @@ class Simulation:
     per_trial
         Whether the first axis of every observable counts trials. A search is the exception: it examines
         `trials` cases and returns only those worth keeping, one row each, with their case numbers.
+    replay
+        Of a search: `f(case, rng, **parameters)`, what the case of this number is, in arrays by name, its `x` and `y`
+        among them; `rng` is the stream of its block. Without it a case is searched for again.
     """
 
     function: Callable[..., Any]
     backends: tuple[str, ...] = ("numpy",)
     cost: Callable[..., Cost] | None = None
     per_trial: bool = True
+    replay: Callable[..., Samples] | None = None
 
     def __reduce__(self) -> Any:
         # A decorated simulator is found under its function's name: travel by reference, as functions do.
@@ -216,9 +220,10 @@ def simulation(
     backends: tuple[str, ...] = ("numpy",),
     cost: Callable[..., Cost] | None = None,
     per_trial: bool = True,
+    replay: Callable[..., Samples] | None = None,
 ) -> Callable[[Callable[..., Any]], Simulation]:
     """Decorate a simulator with its backends and cost model."""
-    return lambda function: Simulation(function, backends, cost, per_trial)
+    return lambda function: Simulation(function, backends, cost, per_trial, replay)
 
 
 def as_simulation(function: Simulation | Callable[..., Any]) -> Simulation:

@@ -85,7 +85,13 @@ def _regrets(p: Array, label: Array, bound: Array, tau: float, rng: Stream) -> S
     own = np.take_along_axis(p[:, None], chosen[..., None], axis=2)[..., 0]
     risks = risk(p[:, None], h, tau)
     error = ROUNDING * (1.0 + risks) + least["residual"][:, None]
-    return {"x": p.max(axis=1)[:, None] - own, "y": risks - least["value"][:, None], "error": error, "h": h}
+    return {
+        "x": p.max(axis=1)[:, None] - own,
+        "y": risks - least["value"][:, None],
+        "error": error,
+        "h": h,
+        "label": chosen,
+    }
 
 
 def _least_cost(n: int) -> Cost:
@@ -103,7 +109,15 @@ def _search_cost(*, n: int, inputs: float = 1.0, **_: float) -> Cost:
     )
 
 
-@simulation(cost=_search_cost, per_trial=False)
+def replay_case(case: int, rng: Stream, *, tau: float, n: int, score_bound: float) -> Samples:
+    """A case of `bounded_search`: x, y, error; p, h : float[n]; label : int, index of the predicted class."""
+    ((part, _),) = Stream(rng.key, rng.backend, case // SCORES).split(1, 1)
+    p, label = _labels(1, part, n)
+    rows = _regrets(p, label, np.array([score_bound]), tau, part)
+    return {"p": p[0], **{name: np.asarray(column[0, case % SCORES]) for name, column in rows.items()}}
+
+
+@simulation(cost=_search_cost, per_trial=False, replay=replay_case)
 def bounded_search(trials: int, rng: Stream, *, tau: float, n: int, score_bound: float) -> Samples:
     """Search over label distributions, and score vectors in a box, at one input; `SCORES` pairs a trial.
 

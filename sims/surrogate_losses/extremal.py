@@ -17,7 +17,7 @@ from theorylab.sims.surrogate_losses.score_minimisation import Problems, minimis
 OUT = -200.0
 
 
-def _infimum(p: np.ndarray, tau: float) -> np.ndarray:
+def infimum(p: np.ndarray, tau: float) -> np.ndarray:
     """Infimum of the risk, float[b], from starts near and far from each vertex; p float[b, n]."""
     n = p.shape[1]
     tilt = 0.1 * np.cos(np.arange(n))
@@ -29,7 +29,7 @@ def _infimum(p: np.ndarray, tau: float) -> np.ndarray:
 def _two_class_tie(beta: float, tau: float, n: int) -> float:
     p, h = np.zeros(n), np.full(n, OUT)
     p[:2], h[:2] = ((1.0 + beta) / 2.0, (1.0 - beta) / 2.0), 0.0
-    return float(risk(p, h, tau) - _infimum(p[None, :2], tau)[0])
+    return float(risk(p, h, tau) - infimum(p[None, :2], tau)[0])
 
 
 def two_class_tie(beta: np.ndarray, *, tau: float, n: int = 2, **_: float) -> np.ndarray:
@@ -54,7 +54,7 @@ def uniform_tie(beta: np.ndarray, *, n: int, tau: float = 2.0, **_: float) -> np
     """
     p = np.repeat((1.0 + beta)[:, None] / n, n, axis=1)
     p[:, -1] -= beta
-    return np.asarray(risk(p, np.zeros_like(p), tau) - _infimum(p, tau))
+    return np.asarray(risk(p, np.zeros_like(p), tau) - infimum(p, tau))
 
 
 @lru_cache(maxsize=64)
@@ -64,7 +64,7 @@ def _uniform_atoms(tau: float, n: int) -> tuple[np.ndarray, np.ndarray]:
     for k in range(1, n):
         p = np.zeros((1, n))
         p[0, :k] = 1.0 / k
-        least = _infimum(p, tau)[0]
+        least = infimum(p, tau)[0]
         for j in range(2, k + 2):
             h = np.full(n, OUT)
             h[: j - 1] = h[-1] = 0.0

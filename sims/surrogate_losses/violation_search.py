@@ -12,6 +12,8 @@ from theorylab.kernels import comp_sum_search, label_descent
 from theorylab.kernels.conditional_risk import infimum_numpy, risk_numpy, rounding_error
 from theorylab.kernels.lower_hull import lower_hull
 from theorylab.kernels.random import Stream
+from theorylab.sims.surrogate_losses.extremal import OUT, infimum
+from theorylab.sims.surrogate_losses.score_minimisation import risk
 from theorylab.simulation import Cost, Samples, simulation
 
 PAIRS_PER_DESCENT = 1024
@@ -106,7 +108,52 @@ def _search(trials: int, rng: Stream, tau: float, n: int) -> Samples:
     return rounded_down(vertices(joined(_pairs(trials, rng, tau, n), _descents(trials, rng, tau, n))))
 
 
-@simulation(backends=("numpy", "numba", "cupy"), cost=_search_cost, per_trial=False)
+def _tied_scores(p: np.ndarray, label: int, tau: float) -> np.ndarray:
+    """Scores float[n] of the least risk with `label` on top, from the classes that it is tied with."""
+    others = np.delete(np.argsort(-p, kind="stable"), np.flatnonzero(np.argsort(-p, kind="stable") == label))
+    order = np.concatenate([[label], others])
+    sums, counts = np.cumsum(p[order]), np.arange(1, len(p) + 1)
+    scores = np.full(len(p), OUT)
+    if tau >= 2.0:
+        scores[order[: int(np.argmax(counts ** (1.0 - tau) * sums)) + 1]] = 0.0
+        return scores
+    size = int(np.argmax(sums / counts)) + 1
+    pooled = p.copy()
+    pooled[order[:size]] = sums[size - 1] / size
+    some = pooled > 0.0
+    scores[some] = np.maximum(np.log(pooled[some]) / (2.0 - tau), OUT)
+    return scores
+
+
+def replay_pair(case: int, rng: Stream, *, tau: float, n: int) -> Samples:
+    """A case of `conditional_search`, from its number and the stream of its block.
+
+    The risk is taken from the loss at the scores, and its infimum is minimised for: not by the formulas of the search.
+
+    Returns
+    -------
+    dict
+        x, y : the point; p, h : float[n], label distribution and scores; label : int, index of the predicted class.
+    """
+    draws = [rng.next_draw() for _ in range(3)]
+    if case >= 0:
+        found = comp_sum_search.pairs_numpy(rng.key, draws[0], np.array([case]), tau, n)
+        p, h, label = found["p"][0], found["h"][0], int(found["label"][0])
+    else:
+        p = label_descent.descents_numba(rng.key, draws[2], -1 - case, 1, tau, n)["p"][0]
+        label = 1
+        h = _tied_scores(p, label, tau)
+    y = risk(p, h, tau) - infimum(p[None], tau)[0]
+    return {"x": np.asarray(p.max() - p[label]), "y": np.asarray(y), "p": p, "h": h, "label": np.asarray(label)}
+
+
+def replay_exchanged(case: int, rng: Stream, *, tau: float, n: int) -> Samples:
+    """The same with the axes exchanged."""
+    found = replay_pair(case, rng, tau=tau, n=n)
+    return {**found, "x": found["y"], "y": found["x"]}
+
+
+@simulation(backends=("numpy", "numba", "cupy"), cost=_search_cost, per_trial=False, replay=replay_pair)
 def conditional_search(trials: int, rng: Stream, *, tau: float, n: int) -> Samples:
     """Search over label distributions and scores at one x.
 
@@ -122,7 +169,7 @@ def conditional_search(trials: int, rng: Stream, *, tau: float, n: int) -> Sampl
     return _search(trials, rng, tau, n)
 
 
-@simulation(backends=("numpy", "numba", "cupy"), cost=_search_cost, per_trial=False)
+@simulation(backends=("numpy", "numba", "cupy"), cost=_search_cost, per_trial=False, replay=replay_exchanged)
 def conditional_search_inverse(trials: int, rng: Stream, *, tau: float, n: int) -> Samples:
     """The same search with the axes exchanged: x the surrogate regret, y the zero-one regret."""
     return surrogate_first(_search(trials, rng, tau, n))

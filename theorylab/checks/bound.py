@@ -16,6 +16,25 @@ from theorylab.verdict import Finding
 
 
 @dataclass(frozen=True)
+class Violation:
+    """A case on the wrong side of a bound by more than the numerical errors of both.
+
+    Parameters
+    ----------
+    x, y, value
+        The variable, what was found there, and the bound.
+    block, case
+        Where it is: see `theorylab.replay`.
+    """
+
+    x: float
+    y: float
+    value: float
+    block: int
+    case: int
+
+
+@dataclass(frozen=True)
 class Bound(Check):
     """An adversarial search finds no violation, and a named extremal instance comes within the margin of equality.
 
@@ -63,13 +82,12 @@ class Bound(Check):
     ) -> Finding:
         """Look for a violation among the cases and measure how nearly equality is reached."""
         (cell,), (sample,) = cells, samples
-        x, y, error = (observable(sample, name) for name in ("x", "y", "error"))
+        x, y = (observable(sample, name) for name in ("x", "y"))
         if x.size == 0:
             return _nothing_found(cell, budget)
         sign = 1.0 if self.sense == ">=" else -1.0
-        value, own = predict(prediction, {**cell.params, self.variable: x})
+        value, own, excess = self._excess(prediction, cell, sample)
         slack = sign * (y - value)
-        excess = -slack - error - own
         worst = int(np.argmax(excess))
         violated = bool(excess[worst] > 0)
         gap, notes = self._tightness(prediction, cell, x, y, value, sign)
@@ -97,6 +115,24 @@ class Bound(Check):
             margin=budget.margin,
             notes=tuple(notes),
         )
+
+    def violation(self, prediction: Prediction, cell: Cell, sample: Samples) -> Violation | None:
+        """The worst violation of a predicted bound among the cases, if there is one."""
+        if observable(sample, "x").size == 0:
+            return None
+        value, _, excess = self._excess(prediction, cell, sample)
+        i = int(np.argmax(excess))
+        if excess[i] <= 0:
+            return None
+        x, y, block, case = (sample[name][i] for name in ("x", "y", "block", "case"))
+        return Violation(float(x), float(y), float(value[i]), int(block), int(case))
+
+    def _excess(self, prediction: Prediction, cell: Cell, sample: Samples) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The bound in every case, its own error, and by how much the case is beyond all errors on the wrong side."""
+        x, y, error = (observable(sample, name) for name in ("x", "y", "error"))
+        value, own = predict(prediction, {**cell.params, self.variable: x})
+        sign = 1.0 if self.sense == ">=" else -1.0
+        return value, own, -sign * (y - value) - error - own
 
     def _tightness(
         self, prediction: Prediction, cell: Cell, x: np.ndarray, y: np.ndarray, value: np.ndarray, sign: float

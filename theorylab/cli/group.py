@@ -17,6 +17,7 @@ COMMANDS = {
     "simulate": ("evaluate", "Draw trials at one point and compare their mean with the prediction."),
     "plan": ("plan", "Predict what verifying claims will cost: trials, memory, time."),
     "verify": ("verify", "Verify claims: holds, fails or inconclusive."),
+    "replay": ("replay", "See what refutes a bound: counterexamples, again from their seed."),
     "sweep": ("evaluate", "Prediction and simulation over a grid, to a netCDF file."),
     "figures": ("output", "Draw the figures of the catalogue."),
     "report": ("output", "Verify and write a report with verdicts, formulas and figures."),
