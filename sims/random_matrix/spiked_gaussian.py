@@ -76,6 +76,18 @@ def spiked_top(trials: int, rng: Stream, *, P: int, theta: float, s: float, beta
     return {"eigenvalue": s * top, "overlap": overlap, "gap": P ** (2.0 / 3.0) * (top - 2.0), "weight": P * overlap}
 
 
+def control_variates(diagonal: np.ndarray, off: np.ndarray, P: int, x: float) -> tuple[np.ndarray, np.ndarray]:
+    """What the outlier of strength x, over s, and its overlap follow to first order in the noise, float64[trials]."""
+    i = np.arange(diagonal.shape[1])
+    squares = off**2 - (P - 1 - i[:-1]) / P
+    weights, slopes = (1.0 - x**-2) * x ** (-2.0 * i), (2.0 * x**-2 - 2.0 * i * (1.0 - x**-2)) * x ** (-2.0 * i) / x
+    # The same one half row further.
+    half = i[:-1] + 0.5
+    beside = (1.0 - x**-2) * x ** (-2.0 * half)
+    beside_slopes = (2.0 * x**-2 - 2.0 * half * (1.0 - x**-2)) * x ** (-2.0 * half) / x
+    return diagonal @ weights + squares @ beside, diagonal @ slopes + squares @ beside_slopes
+
+
 def _outlier_cost(*, P: float, theta: float, s: float, **_: object) -> Cost:
     rows = kept_rows(round(P), theta / s)
     # The squares of the entries beside the diagonal are a fourth array.
@@ -96,17 +108,8 @@ def outlier(trials: int, rng: Stream, *, P: int, theta: float, s: float, beta: i
         components of (1, 1/x, 1/x^2, ...), and their derivatives, and leave a scatter that does not grow with P.
     """
     x = theta / s
-    rows = kept_rows(P, x)
-    diagonal, off = noise(trials, rng, P, beta, rows)
-    i = np.arange(rows)
-    squares = off**2 - (P - 1 - i[:-1]) / P
-    weights, slopes = (1.0 - x**-2) * x ** (-2.0 * i), (2.0 * x**-2 - 2.0 * i * (1.0 - x**-2)) * x ** (-2.0 * i) / x
-    # The same one half row further.
-    half = i[:-1] + 0.5
-    beside = (1.0 - x**-2) * x ** (-2.0 * half)
-    beside_slopes = (2.0 * x**-2 - 2.0 * half * (1.0 - x**-2)) * x ** (-2.0 * half) / x
-    control = diagonal @ weights + squares @ beside
-    control_slope = diagonal @ slopes + squares @ beside_slopes
+    diagonal, off = noise(trials, rng, P, beta, kept_rows(P, x))
+    control, control_slope = control_variates(diagonal, off, P, x)
     diagonal[:, 0] += x
     top = largest(rng, diagonal, off)
     overlap = leading_weight(rng, diagonal, off, top)
@@ -158,8 +161,21 @@ def pair_rows(P: int, x: float) -> int:
     return min(P, 2 * (math.ceil(REACH / (2.0 * math.log(x))) + ROOM // 2))
 
 
-def _pair_cost(*, P: float, second: float, s: float, **_: object) -> Cost:
-    rows = pair_rows(round(P), second / s)
+def pentadiagonal(trials: int, rng: Stream, P: int, rows: int) -> np.ndarray:
+    """Leading rows of a real W/s reduced by reflections that leave two directions alone, float64[trials, rows, rows].
+
+    The lower triangle is filled, which is what eigenvalue routines read.
+    """
+    matrix = np.zeros((trials, rows, rows))
+    i = np.arange(rows)
+    matrix[:, i, i] = math.sqrt(2.0 / P) * rng.normal(trials, rows)
+    matrix[:, i[1:], i[:-1]] = rng.normal(trials, rows - 1) / math.sqrt(P)
+    matrix[:, i[2:], i[:-2]] = _chi(rng, trials, P - 2 - i[:-2]) / math.sqrt(P)
+    return matrix
+
+
+def pair_cost(rows: int) -> Cost:
+    """Of such a matrix and its eigenpairs."""
     work = 10.0 * rows**3 / 3.0
     return Cost(
         flops=work,
@@ -170,6 +186,10 @@ def _pair_cost(*, P: float, second: float, s: float, **_: object) -> Cost:
         steps=6.0 * rows,
         moved=8.0 * 8.0 * rows,
     )
+
+
+def _pair_cost(*, P: float, second: float, s: float, **_: object) -> Cost:
+    return pair_cost(pair_rows(round(P), second / s))
 
 
 @simulation(backends=("numpy", "numba"), cost=_pair_cost)
@@ -183,12 +203,7 @@ def two_spikes(trials: int, rng: Stream, *, P: int, theta: float, second: float,
     overlaps : float64[trials, 2]
         Squared component of the first eigenvector along the first spike, and of the second along the second.
     """
-    rows = pair_rows(P, second / s)
-    matrix = np.zeros((trials, rows, rows))
-    i = np.arange(rows)
-    matrix[:, i, i] = math.sqrt(2.0 / P) * rng.normal(trials, rows)
-    matrix[:, i[1:], i[:-1]] = rng.normal(trials, rows - 1) / math.sqrt(P)
-    matrix[:, i[2:], i[:-2]] = _chi(rng, trials, P - 2 - i[:-2]) / math.sqrt(P)
+    matrix = pentadiagonal(trials, rng, P, pair_rows(P, second / s))
     matrix[:, 0, 0] += theta / s
     matrix[:, 1, 1] += second / s
     values, vectors = np.linalg.eigh(matrix)
