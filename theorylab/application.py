@@ -199,7 +199,8 @@ class Application:
         lines += [f"{i.name}: {i.describe()}" for i in self.inputs]
         for p in self.parameters:
             unit = f" [{p.unit}]" if p.unit else ""
-            lines.append(f"-p {p.name}={p.default}: {p.meaning}{unit}, {p.domain}")
+            default = ",".join(map(str, p.default)) if isinstance(p.default, tuple) else p.default
+            lines.append(f"-p {p.name}={default}: {p.meaning}{unit}, {p.domain}")
         return "\n".join(lines)
 
 

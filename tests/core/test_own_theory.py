@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -115,7 +116,7 @@ def test_every_command_of_the_readme_runs(
     monkeypatch.setenv("THEORYLAB_STORE", str(desk / "store.sqlite"))
     before = set(desk.rglob("*"))
     # There is no such cluster here.
-    assert run(command.replace("tcp://HOST:8786", "local").split()[1:]) == 0, capfd.readouterr().err
+    assert run(shlex.split(command.replace("tcp://HOST:8786", "local"))[1:]) == 0, capfd.readouterr().err
     out = capfd.readouterr().out
     if match := re.search(r" -o (\S+)", command):
         written = desk / match[1]
