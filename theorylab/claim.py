@@ -12,7 +12,7 @@ import numpy as np
 
 from theorylab.errors import DesignError, UnknownNameError
 from theorylab.parameters import Observed, Parameter, Space
-from theorylab.prediction import ClosedForm, Numerical, Prediction, Value
+from theorylab.prediction import Prediction, Value
 from theorylab.simulation import Samples, Simulation, as_simulation
 
 if TYPE_CHECKING:
@@ -66,17 +66,7 @@ class Mutant:
 
     def prediction(self, right: Prediction) -> Prediction:
         """The mutant as a prediction over the domain of the right one."""
-        if isinstance(self.formula, Prediction):
-            return self.formula
-        if callable(self.formula):
-            wrong = self.formula
-
-            def function(**arrays: np.ndarray) -> tuple[Any, Any]:
-                value, error = right.evaluate(**arrays)
-                return wrong(value, **arrays), error
-
-            return Numerical(function=function, space=right.space, quantity=right.quantity)
-        return ClosedForm(expr=self.formula, space=right.space, quantity=right.quantity)
+        return self.formula if isinstance(self.formula, Prediction) else right.altered(self.formula)
 
 
 @dataclass(frozen=True)

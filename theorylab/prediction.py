@@ -97,6 +97,25 @@ class Prediction(ABC):
         """The predicted value alone."""
         return self.evaluate(**parameters).value
 
+    def altered(self, formula: Any) -> Prediction:
+        """A wrong version of this prediction, in its domain and conventions, without its derivation.
+
+        Parameters
+        ----------
+        formula
+            A SymPy expression in the parameters' symbols, or a function `f(value, **arrays) -> array` of the right
+            value, whose numerical error the wrong one keeps.
+        """
+        about = {"space": self.space, "quantity": self.quantity, "conventions": self.conventions}
+        if not callable(formula):
+            return ClosedForm(expr=formula, **about)
+
+        def function(**arrays: np.ndarray) -> tuple[Any, Any]:
+            value, error = self.evaluate(**arrays)
+            return formula(value, **arrays), error
+
+        return Numerical(function=function, **about)
+
     @abstractmethod
     def _evaluate(self, arrays: dict[str, np.ndarray]) -> tuple[Any, Any]: ...
 

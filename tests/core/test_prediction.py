@@ -144,7 +144,7 @@ def test_on_another_array_library_takes_keywords() -> None:
 
 def test_mutants_are_predictions_over_the_same_domain() -> None:
     space = Space([C, LAM], [Constraint(c > lam, "c must exceed lam")])
-    right = ClosedForm(expr=c - lam, space=space, quantity="gap")
+    right = ClosedForm(expr=c - lam, space=space, quantity="gap", conventions={"gap": "c - lam"})
     wrongs: list[Prediction] = [
         Mutant("sum", c + lam).prediction(right),
         Mutant("shifted", lambda value, c, lam: value + 2 * lam).prediction(right),
@@ -152,8 +152,17 @@ def test_mutants_are_predictions_over_the_same_domain() -> None:
     ]
     for wrong in wrongs:
         assert wrong(c=3.0, lam=1.0) == 4.0
+        assert wrong.derivation is None
         with pytest.raises(DomainError, match="c must exceed lam"):
             wrong(c=1.0, lam=2.0)
+    for wrong in wrongs[:2]:
+        assert (wrong.quantity, wrong.conventions) == (right.quantity, right.conventions)
+
+
+def test_an_altered_computation_keeps_its_error() -> None:
+    right = Numerical(function=lambda c: (c, 0.0 * c + 1e-3), space=Space([C]))
+    value, error = right.altered(lambda value, c: 1.04 * value).evaluate(c=2.0)
+    assert (value, error) == (2.08, 1e-3)
 
 
 def test_a_closed_form_may_be_a_number_and_nothing_else():

@@ -146,10 +146,9 @@ def features_too_fast() -> Claim:
     from dataclasses import replace
 
     from theorylab.derivations.infinite_width import abc_parametrization as d
-    from theorylab.prediction import ClosedForm
 
     right = d.growth_of_features(2, 2)
-    form = ClosedForm(expr=1.05 * right.expr, space=right.space, quantity=right.quantity, conventions=right.conventions)
+    form = right.altered(1.05 * right.expr)
     point = (((0, 0, 0), (0, 0.5, 0.5), 1.5),)
     return replace(
         features(),
@@ -169,10 +168,9 @@ def rate_too_small() -> Claim:
     from dataclasses import replace
 
     from theorylab.derivations.infinite_width import abc_parametrization as d
-    from theorylab.prediction import ClosedForm
 
     right = d.CRITICAL_RATE
-    form = ClosedForm(expr=1.05 * right.expr, space=right.space, quantity=right.quantity, conventions=right.conventions)
+    form = right.altered(1.05 * right.expr)
     base = critical_rate()
     budgets = {name: Budget(trials=1024, margin=0.015, points=base.budgets["quick"].points) for name in base.budgets}
     return replace(base, prediction=form, mutants=(), budgets=budgets)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from theorylab.claim import Budget, Claim
 from theorylab.claims.infinite_width.pdlt_criticality import theory, vertex
 from theorylab.claims.infinite_width.pdlt_criticality_moments import LINEAR, second_moment
@@ -42,17 +40,11 @@ def vertex_five_per_cent_off() -> Claim:
     from dataclasses import replace
 
     from theorylab.derivations.infinite_width import pdlt_recursion as d
-    from theorylab.prediction import Numerical
-
-    def wrong(**at: Any) -> Any:
-        value, error = d.VERTEX.evaluate(**at)
-        return 1.05 * value, error
 
     base = vertex()
-    form = Numerical(function=wrong, space=d.VERTEX.space, quantity=d.VERTEX.quantity, conventions=d.CONVENTIONS)
     return replace(
         base,
-        prediction=form,
+        prediction=d.VERTEX.altered(lambda value, **_: 1.05 * value),
         mutants=(),
         points=({"activation": "relu", "depth": 1, "C_W": 2.0, "C_b": 0.0, "K": 1.0},),
         budgets={name: Budget(trials=400_000, margin=0.02, sizes=(8, 16, 32, 64)) for name in base.budgets},

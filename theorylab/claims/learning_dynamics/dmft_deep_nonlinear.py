@@ -284,18 +284,11 @@ def output_too_large() -> Claim:
     """The mean output is 5 % larger than that of the single-site processes."""
     from theorylab.checks import Asymptotic
     from theorylab.derivations.learning_dynamics import dmft_deep_nonlinear as d
-    from theorylab.prediction import Numerical
     from theorylab.sims.learning_dynamics import mean_field_network as sim
-
-    def larger(**arrays: Any) -> Any:
-        value, error = d.OUTPUT.evaluate(**arrays)
-        return 1.05 * value, error
 
     quick = [at_point([4], L=1, samples=256)]
     return Claim(
-        prediction=Numerical(
-            function=larger, space=d.ONE, quantity="5 % more than the output", conventions=d.CONVENTIONS
-        ),
+        prediction=d.OUTPUT.altered(lambda value, **_: 1.05 * value),
         simulation=sim.one_pattern,
         check=Asymptotic(size="N", observable="f"),
         points=quick,

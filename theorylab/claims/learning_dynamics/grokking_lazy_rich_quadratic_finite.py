@@ -16,16 +16,10 @@ def _course(quantity: str, margins: tuple[float, float, float], factor: float = 
 
     from theorylab.checks import Asymptotic
     from theorylab.derivations.learning_dynamics import grokking_lazy_rich_quadratic as d
-    from theorylab.prediction import Numerical
     from theorylab.sims.learning_dynamics.quadratic_training import finite_samples
 
     right, of = {"train": (d.TRAIN, d.train_of), "test": (d.TEST, d.test_of)}[quantity]
 
-    def scaled(**at: Any) -> tuple[Any, Any]:
-        value, error = right.evaluate(**at)
-        return factor * value, factor * error
-
-    prediction = Numerical(function=scaled, space=right.space, quantity=right.quantity, conventions=right.conventions)
     shared = {"N": 2, "nu": 3.0, "alpha": 1.0, "eps": 0.6, "eta": 0.1}
     short, long = np.array([2.0, 7.0]), np.array([2.0, 4.0, 8.0, 12.0])
     points = [
@@ -36,7 +30,7 @@ def _course(quantity: str, margins: tuple[float, float, float], factor: float = 
     quick = [{**points[0], "eta": 0.2, "t": short, "samples": 32_768, "runs": 2}]
     full = [{**p, "t": long, "samples": 262_144} for p in points]
     return Claim(
-        prediction=right if factor == 1.0 else prediction,
+        prediction=right if factor == 1.0 else right.altered(lambda value, **_: factor * value),
         simulation=finite_samples,
         check=Asymptotic(size="D", observable=quantity),
         points=full[:2],

@@ -80,17 +80,11 @@ def _law(stretch: float) -> Claim:
     from theorylab.checks import Law
     from theorylab.derivations.random_matrix import rmt_semicircle as d
     from theorylab.derivations.random_matrix.rmt_semicircle_finite import BETA, SIZE
-    from theorylab.prediction import Numerical
     from theorylab.sims.random_matrix.wigner import eigenvalues
-
-    def wider(*, x: Any, s: Any) -> Any:
-        return d.CDF.evaluate(x=x / stretch, s=s)
 
     right = d.CDF
     return Claim(
-        prediction=right
-        if stretch == 1.0
-        else Numerical(function=wider, space=right.space, quantity=right.quantity, conventions=right.conventions),
+        prediction=right if stretch == 1.0 else right.altered(lambda value, x, s: right(x=x / stretch, s=s)),
         simulation=eigenvalues,
         check=Law(variable="x"),
         points=grid(P=[25, 100], beta=[1, 2], s=0.8) if stretch == 1.0 else grid(P=50, beta=1, s=0.8),

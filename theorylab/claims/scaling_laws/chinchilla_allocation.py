@@ -67,13 +67,10 @@ def optimal_size_control() -> Claim:
     """The model size of least loss is 4 % more than N*."""
     from theorylab.checks import Identity
     from theorylab.derivations.scaling_laws import chinchilla_allocation as d
-    from theorylab.prediction import ClosedForm
 
     right = d.optimal_size
     return Claim(
-        prediction=ClosedForm(
-            expr=1.04 * right.expr, space=right.space, quantity=right.quantity, conventions=right.conventions
-        ),
+        prediction=right.altered(1.04 * right.expr),
         check=Identity(other=d.minimised_size, ranges=RANGES),
         mutants=[Mutant("twice N*", 2 * right.expr)],
         budgets=BUDGETS,

@@ -322,14 +322,8 @@ def control_mean() -> Claim:
     from theorylab.derivations.scaling_laws import msr_random_feature_scaling as model
     from theorylab.sims.scaling_laws.frozen_bottleneck import bottleneck_loss
 
-    right = d.MEAN_BELOW.function
-
-    def wrong(**arrays: Any) -> tuple[Any, Any]:
-        value, error = right(**arrays)
-        return 1.04 * value, error
-
     return Claim(
-        prediction=replace(d.MEAN_BELOW, function=wrong, derivation=None),
+        prediction=d.MEAN_BELOW.altered(lambda value, **_: 1.04 * value),
         simulation=bottleneck_loss,
         check=Expectation(given=("unseen",)),
         points=grid(N=8, T=22, M=40, H=16, alpha=0.8, lam=0.01, sigma_w=1.0),

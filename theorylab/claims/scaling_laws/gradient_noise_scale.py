@@ -84,17 +84,10 @@ def expected_decrease_control() -> Claim:
     """A step of SGD lowers the expected loss by 4 % more than it does."""
     from theorylab.checks import Expectation
     from theorylab.derivations.scaling_laws import gradient_noise_scale as d
-    from theorylab.prediction import Numerical
     from theorylab.sims.scaling_laws.gradient_noise import quadratic_step
 
-    right = d.reference_share
     return Claim(
-        prediction=Numerical(
-            function=lambda **arrays: tuple(1.04 * part for part in right.evaluate(**arrays)),
-            space=right.space,
-            quantity=right.quantity,
-            conventions=right.conventions,
-        ),
+        prediction=d.reference_share.altered(lambda value, **_: 1.04 * value),
         simulation=quadratic_step,
         check=Expectation(observable="share"),
         points=POINTS[1:],

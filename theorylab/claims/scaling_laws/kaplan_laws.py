@@ -78,13 +78,10 @@ def optimal_loss_control() -> Claim:
     """The least loss for a compute is 4 % more than it is."""
     from theorylab.checks import Identity
     from theorylab.derivations.scaling_laws import kaplan_laws as d
-    from theorylab.prediction import ClosedForm
 
     right = d.optimal_loss
     return Claim(
-        prediction=ClosedForm(
-            expr=1.04 * right.expr, space=right.space, quantity=right.quantity, conventions=right.conventions
-        ),
+        prediction=right.altered(1.04 * right.expr),
         check=Identity(other=d.minimised_loss),
         points=AT,
         mutants=[Mutant("twice", 2 * right.expr)],

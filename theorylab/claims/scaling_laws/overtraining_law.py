@@ -67,13 +67,10 @@ def same_exponent_control() -> Claim:
     """At a fixed number of tokens per parameter L - E falls like C^(-0.52 alpha)."""
     from theorylab.checks import Identity
     from theorylab.derivations.scaling_laws import overtraining_law as d
-    from theorylab.prediction import ClosedForm
 
     right = d.exponent
     return Claim(
-        prediction=ClosedForm(
-            expr=1.04 * right.expr, space=right.space, quantity=right.quantity, conventions=right.conventions
-        ),
+        prediction=right.altered(1.04 * right.expr),
         check=Identity(other=d.exponent_measured, ranges={**LAW, "M": (5.0, 640.0)}),
         mutants=[Mutant("h = alpha", -d.alpha)],
         budgets=BUDGETS,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from theorylab.claim import Budget, Claim, Mutant
 from theorylab.claims.scaling_laws.plrf_volterra import theory
 
@@ -162,15 +160,11 @@ def inflated_risk() -> Claim:
 
     from theorylab.derivations.scaling_laws import plrf_volterra as v
 
-    def function(**at: Any) -> Any:
-        value, error = v.RISK.evaluate(**at)
-        return 1.04 * value, error
-
     right = _phase("Ic")
     (point,) = right.points
     return replace(
         right,
-        prediction=replace(v.RISK, function=function),
+        prediction=v.RISK.altered(lambda value, **_: 1.04 * value),
         points=[{**point, "r": np.array([1.0, 3.0, 10.0])}],
         mutants=(),
         budgets={name: Budget(512, 0.01, sizes=[12, 24, 48, 96]) for name in ("quick", "standard", "paper")},

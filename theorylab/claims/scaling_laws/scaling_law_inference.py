@@ -156,18 +156,11 @@ def exponent_error_control() -> Claim:
     """The mean square error of b/(a+b) is 4 % more than the delta method says."""
     from theorylab.checks import Asymptotic
     from theorylab.derivations.scaling_laws import scaling_law_inference as d
-    from theorylab.prediction import Numerical
     from theorylab.sims.scaling_laws.loss_fits import fitted
 
     right = d.exponent_error
-    wrong = Numerical(
-        function=lambda **arrays: tuple(1.04 * part for part in right._evaluate(arrays)),
-        space=right.space,
-        quantity=right.quantity,
-        conventions=right.conventions,
-    )
     return Claim(
-        prediction=wrong,
+        prediction=right.altered(lambda value, **_: 1.04 * value),
         simulation=fitted,
         check=Asymptotic("copies", observable="exponent", given=("aa", "bb", "ab")),
         points=[UNEQUAL],

@@ -10,7 +10,6 @@ import numpy as np
 
 from theorylab.claim import Budget, Claim, Mutant, grid
 from theorylab.claims.surrogate_losses.comp_sum_conditional_risk import MAO
-from theorylab.prediction import Prediction
 from theorylab.theory import Theory
 
 theory = Theory(
@@ -61,12 +60,6 @@ def _two(value: np.ndarray, *, tau: Any, **_: Any) -> np.ndarray:
     from theorylab.derivations.surrogate_losses.comp_sum_numerics import comp_sum
 
     return np.asarray(value * comp_sum(tau, 2.0) / comp_sum(tau, 1.0))
-
-
-def times(right: Prediction, factor: float) -> Prediction:
-    """The prediction of a control."""
-    wrong = Mutant("control", lambda value, **_: factor * value).prediction(right)
-    return replace(wrong, conventions=right.conventions)
 
 
 @theory.claim
@@ -171,7 +164,7 @@ def regret_bound_times_1_04() -> Claim:
     from theorylab.sims.surrogate_losses.adversarial_scores import margin_search
 
     return Claim(
-        prediction=times(d.regret_bound, 1.04),
+        prediction=d.regret_bound.altered(lambda value, **_: 1.04 * value),
         simulation=margin_search,
         check=Bound(variable="beta"),
         points=grid(tau=[0.5, 1.0], n=3, rho=0.5),
@@ -351,7 +344,7 @@ def linear_variation_times_1_04() -> Claim:
     from theorylab.sims.surrogate_losses.adversarial_linear import largest_variation
 
     return Claim(
-        prediction=times(d.linear_variation, 1.04),
+        prediction=d.linear_variation.altered(lambda value, **_: 1.04 * value),
         simulation=largest_variation,
         check=Expectation(given=("scorers",)),
         points=[{"n": 3, "radius": 0.3}],

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from theorylab.claim import Budget, Claim, Mutant, grid
 from theorylab.claims.surrogate_losses.comp_sum_conditional_risk import MAO
-from theorylab.prediction import Prediction
 from theorylab.theory import Theory
 
 theory = Theory(
@@ -101,7 +99,7 @@ def mutual_information_times_1_04() -> Claim:
     from theorylab.sims.surrogate_losses.minimizability import constant_gap
 
     return Claim(
-        prediction=_wrong(d.mutual_information, lambda value, **_: 1.04 * value),
+        prediction=d.mutual_information.altered(lambda value, **_: 1.04 * value),
         simulation=constant_gap,
         check=Expectation(given=("weights", "p")),
         points=grid(tau=1.0, n=3, atoms=4),
@@ -307,7 +305,7 @@ def two_inputs_wider_range() -> Claim:
 
     wrong = d.outer(d.two_input_sum) - d.certain(1.05 * (d.W + d.B))
     return Claim(
-        prediction=_wrong(d.two_input_gap, wrong),
+        prediction=d.two_input_gap.altered(wrong),
         simulation=two_input_gap,
         check=Expectation(),
         points=[{"tau": t, "n": 3, **SET} for t in (0.0, 1.0)],
@@ -365,7 +363,7 @@ def jensen_bound_times_0_96() -> Claim:
     from theorylab.sims.surrogate_losses.minimizability import jensen_search, two_input_instance
 
     return Claim(
-        prediction=_wrong(d.jensen_bound, lambda value, **_: 0.96 * value),
+        prediction=d.jensen_bound.altered(lambda value, **_: 0.96 * value),
         simulation=jensen_search,
         check=Bound(variable="gap", sense="<=", tight=two_input_instance, at=(0.4, 0.6, 0.8)),
         points=grid(tau=0.5, n=2, score_bound=1.0),
@@ -402,11 +400,6 @@ def jensen_bound_is_an_integral() -> Claim:
             "paper": Budget(trials=2000, margin=1e-11),
         },
     )
-
-
-def _wrong(right: Prediction, formula: Any) -> Prediction:
-    """The prediction of a control."""
-    return replace(Mutant("control", formula).prediction(right), conventions=right.conventions)
 
 
 def _of_mixture(value: np.ndarray, *, tau: Any, weights: np.ndarray, p: np.ndarray) -> np.ndarray:
