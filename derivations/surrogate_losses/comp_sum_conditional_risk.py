@@ -178,6 +178,15 @@ def check_distribution(p: np.ndarray) -> np.ndarray:
     return p
 
 
+def check_labels(label: Any, classes: int) -> np.ndarray:
+    """Return `label` as indices int[...] of so many classes; raise `DomainError` otherwise."""
+    label = np.asarray(label)
+    wrong = label[(label != np.floor(label)) | (label < 0) | (label >= classes)]
+    if wrong.size:
+        raise DomainError(f"label {wrong.flat[0]:g} is no class of {classes}: classes are counted from 0")
+    return np.asarray(label, dtype=int)
+
+
 def _infimum(tau: Any, p: Any) -> tuple[np.ndarray, np.ndarray]:
     p = check_distribution(p)
     tau = np.asarray(tau, dtype=float)
@@ -200,7 +209,7 @@ def _minimiser(tau: Any, p: Any) -> tuple[np.ndarray, np.ndarray]:
 
 def _zero_one(p: Any, label: Any) -> tuple[np.ndarray, np.ndarray]:
     p = check_distribution(p)
-    chosen = np.take_along_axis(p, np.asarray(label, dtype=int)[..., None], axis=-1)[..., 0]
+    chosen = np.take_along_axis(p, check_labels(label, p.shape[-1])[..., None], axis=-1)[..., 0]
     return p.max(axis=-1) - chosen, np.full(p.shape[:-1], 1e-16)
 
 

@@ -159,6 +159,14 @@ gamma = Implicit(
     ),
 )
 
+sum_exponential_gamma = ClosedForm(
+    expr=sp.sqrt(t * (2 - t)),
+    space=Space([Parameter("t", Interval(0.0, 1.0), REGRET.meaning, unit="nats", default=0.1)]),
+    quantity="bound on the zero-one regret, sum-exponential loss",
+    conventions=REGRETS,
+    derivation=PUBLISHED,
+)
+
 simple_gamma = ClosedForm(
     expr=sp.Piecewise(
         (sp.sqrt(2**tau * (2 - tau) * t), tau < 1),

@@ -30,6 +30,7 @@ from theorylab.prediction import ClosedForm, Numerical
 U = Parameter("u", Interval(0.0), "sum of exponentiated score differences, 1/s_y - 1", default=1.0)
 S = Parameter("s", Interval(0.0, 1.0, open_low=True), "softmax probability of the label", default=0.5)
 LABEL_PROBABILITY = Parameter("s", Observed("softmax probability of the label"), S.meaning)
+SOFTMAX = Parameter("softmax", Observed("n softmax probabilities, the label's first"), "softmax probabilities")
 
 u, s = U.symbol, S.symbol
 v = sp.Symbol("v", nonnegative=True)
@@ -141,6 +142,12 @@ def _damping(tau: Any, s: Any) -> tuple[np.ndarray, np.ndarray]:
     return value, 1e-14 * value
 
 
+def _label_first(tau: Any, softmax: Any) -> tuple[np.ndarray, np.ndarray]:
+    softmax = np.asarray(softmax, dtype=float)
+    value = softmax[..., :1] ** (tau - 1.0) * (softmax - (np.arange(softmax.shape[-1]) == 0))
+    return value, 1e-14 * (1.0 + np.abs(value))
+
+
 outer_function = ClosedForm(
     expr=PHI,
     numeric=numerics.comp_sum,
@@ -167,6 +174,15 @@ gradient_ratio = Numerical(
     space=Space([TAU, LABEL_PROBABILITY]),
     quantity="gradient norm relative to cross-entropy",
     conventions=CONVENTIONS,
+    derivation=Derivation(f"{MAO}, section 4", _gradient),
+)
+
+gradient = Numerical(
+    function=_label_first,
+    formula=r"s_y^{\tau-1} (s_k - 1[k = y])",
+    space=Space([TAU, SOFTMAX]),
+    quantity="gradient of the loss in the scores",
+    conventions={**CONVENTIONS, "order": "the label's component first"},
     derivation=Derivation(f"{MAO}, section 4", _gradient),
 )
 

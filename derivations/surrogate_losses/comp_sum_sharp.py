@@ -45,7 +45,12 @@ from theorylab.derivations.surrogate_losses.comp_sum_common import (
     t,
     tau,
 )
-from theorylab.derivations.surrogate_losses.comp_sum_conditional_risk import LABEL, check_distribution, infimum
+from theorylab.derivations.surrogate_losses.comp_sum_conditional_risk import (
+    LABEL,
+    check_distribution,
+    check_labels,
+    infimum,
+)
 from theorylab.derivations.surrogate_losses.comp_sum_h_consistency import REGRETS
 from theorylab.parameters import Integers, Interval, Parameter, Space
 from theorylab.prediction import ClosedForm, Numerical, PredictionError
@@ -54,6 +59,7 @@ OURS = "this catalogue (no published source)"
 K = Parameter("k", Integers(2, 50), "classes that share the label mass in the competitor", default=2)
 N_HULL = Parameter("n", Integers(2, 100_000), N.meaning, default=3)
 TAU_STEEP = Parameter("tau", Interval(float(steps.STEEP), 10.0), TAU.meaning, default=3.0)
+TAU_TO_TWO = Parameter("tau", Interval(1.0, 2.0, open_low=True, open_high=True), TAU.meaning, default=1.8)
 HULL = Derivation(OURS, lambda: [*steps.pooling()[-1:], *steps.hull()])
 
 binary_transform = ClosedForm(
@@ -74,7 +80,7 @@ binary_transform = ClosedForm(
 def _pooled_regret(tau: Any, p: Any, label: Any, pool: str = "violators") -> tuple[np.ndarray, np.ndarray]:
     """Least regret of predicting `label`; `pool` = "pair" or "all" are wrong ways to pool, for mutants."""
     p = check_distribution(p)
-    label = np.asarray(label, dtype=int)[..., None]
+    label = check_labels(label, p.shape[-1])[..., None]
     own = np.take_along_axis(p, label, axis=-1)
     order = np.argsort(np.where(np.arange(p.shape[-1]) == label, -1.0, p), axis=-1)[..., :0:-1]
     ordered = np.concatenate([own, np.take_along_axis(p, order, axis=-1)], axis=-1)
@@ -142,6 +148,43 @@ critical_tau = Numerical(
     r" - 2^{1-\tau} (m_a(b) - 1) \right\} = 0",
     space=Space([K]),
     quantity="tau from which k + 1 pooled classes beat two",
+    conventions=REGRETS,
+    derivation=Derivation(OURS, steps.criticality),
+)
+
+
+@lru_cache(maxsize=64)
+def _least_ratio(tau_value: float, classes: int) -> tuple[float, float]:
+    """Least ratio of competitors' regrets to that of two classes, over b and 2 <= k < n, and what halving b's steps
+    changes."""
+    a_value = 1.0 / (2.0 - tau_value)
+
+    def least(steps_of_b: int) -> float:
+        best = 1.0
+        for k in range(2, min(classes, 50)):
+            b = np.linspace(1.0 / k, 1.0, steps_of_b)[1:]
+            power = b**a_value + (k - 1.0) ** (1.0 - a_value) * (1.0 - b) ** a_value
+            regret = (power ** (2.0 - tau_value) - (k + 1.0) ** (1.0 - tau_value)) / (tau_value - 1.0)
+            best = min(best, float(np.min(regret / numerics.power_transform(tau_value, b, 2.0))))
+        return best
+
+    fine = least(20_001)
+    return fine, abs(fine - least(10_001)) + 1e-12
+
+
+def _competitors(tau: Any, n: Any, beta: Any) -> tuple[np.ndarray, np.ndarray]:
+    pairs = zip(np.ravel(tau), np.ravel(np.broadcast_to(n, np.shape(tau))))
+    found = np.array([_least_ratio(float(x), int(m)) for x, m in pairs]).reshape(*np.shape(tau), 2)
+    binary = numerics.power_transform(tau, beta, 2.0)
+    return found[..., 0] * binary, found[..., 1] * binary
+
+
+competitors_transform = Numerical(
+    function=_competitors,
+    formula=r"r\, T_\tau(\beta),\quad r = \min_{b,\, k < n} \frac{(b^a + (k-1)^{1-a} (1-b)^a)^{1/a} - (k+1)^{1-\tau}}"
+    r"{2^{1-\tau} (m_a(b) - 1)}",
+    space=Space([TAU_TO_TWO, N, BETA]),
+    quantity="two-class transform lowered to touch the best pooled competitor",
     conventions=REGRETS,
     derivation=Derivation(OURS, steps.criticality),
 )

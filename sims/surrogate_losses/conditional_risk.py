@@ -131,7 +131,8 @@ def gradient_ratios(trials: int, rng: Stream, *, n: int, tau: float) -> Samples:
     Returns
     -------
     dict
-        value : float[trials], the ratio; s : float[trials], softmax probability of the label.
+        value : float[trials], the ratio; s : float[trials], softmax probability of the label; gradient, softmax :
+        float[trials, n], the label's component first.
     """
     step = 1e-30
     nodes, weights = np.polynomial.legendre.leggauss(24)
@@ -144,4 +145,6 @@ def gradient_ratios(trials: int, rng: Stream, *, n: int, tau: float) -> Samples:
     loss = length / 2.0 * (slopes * weights).sum(axis=2)
     gradient, reference = loss.imag / step, length.imag / step
     ratio = np.linalg.norm(gradient, axis=1) / np.linalg.norm(reference, axis=1)
-    return {"value": ratio, "s": np.exp(-waits(h)[np.arange(trials), label])}
+    order = np.argsort(np.arange(n) != label[:, None], axis=1, kind="stable")
+    gradient, softmax = (np.take_along_axis(x, order, axis=1) for x in (gradient, np.exp(-waits(h))))
+    return {"value": ratio, "s": softmax[:, 0], "gradient": gradient, "softmax": softmax}

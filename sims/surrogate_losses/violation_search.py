@@ -175,6 +175,14 @@ def conditional_search_inverse(trials: int, rng: Stream, *, tau: float, n: int) 
     return surrogate_first(_search(trials, rng, tau, n))
 
 
+@simulation(backends=("numpy", "numba", "cupy"), cost=_search_cost, per_trial=False, replay=replay_exchanged)
+def conditional_search_to_one(trials: int, rng: Stream, *, tau: float, n: int) -> Samples:
+    """The same, surrogate regrets from 1 on left out."""
+    rows = conditional_search_inverse.function(trials, rng, tau=tau, n=n)
+    kept = rows["x"] < 1.0
+    return {name: column[kept] for name, column in rows.items()}
+
+
 @simulation(cost=_distribution_cost, per_trial=False)
 def distribution_search(trials: int, rng: Stream, *, tau: float, n: int) -> Samples:
     """Search over distributions of 1 to 8 inputs with random weights, label distributions and scores.
@@ -259,3 +267,37 @@ def _ratio(top: np.ndarray, third: np.ndarray, tau: float) -> np.ndarray:
     regret = infimum_numpy(tied, tau) - infimum_numpy(p, tau)
     reference = infimum_numpy(np.full_like(binary, 0.5), tau) - infimum_numpy(binary, tau)
     return np.where(inside, regret / reference, np.inf)
+
+
+@simulation(cost=lambda k, **_: Cost(flops=4e4 * k, bytes=8.0 * 128.0 * (3.0 * k + 8.0), draws=128.0))
+def larger_competitor_gap(trials: int, rng: Stream, *, tau: float, k: int) -> np.ndarray:
+    """Order parameter of the competitor with the label mass on k classes, 1 < tau < 2.
+
+    One minus the least ratio over b of the regret of p = (b, (1-b)/(k-1), ..., 0), all k + 1 classes tied and the one
+    without mass predicted, to that of two classes at the zero-one regret b: a jittered grid and thirty refinements.
+
+    Returns
+    -------
+    float[trials]
+    """
+    side = 128
+    uniform = infimum_numpy(np.full(k + 1, 1.0 / (k + 1.0)), tau)
+
+    def ratio(b: np.ndarray) -> np.ndarray:
+        p = np.concatenate([b[..., None], np.repeat((1.0 - b)[..., None] / (k - 1.0), k - 1, axis=-1)], axis=-1)
+        binary = np.stack([(1.0 + b) / 2.0, (1.0 - b) / 2.0], axis=-1)
+        reference = infimum_numpy(np.full(2, 0.5), tau) - infimum_numpy(binary, tau)
+        return np.asarray((uniform - infimum_numpy(p, tau)) / reference)
+
+    low, width = 1.0 / k, 1.0 - 1.0 / k
+    b = low + width * (np.arange(side) + rng.uniform(trials, side)) / side
+    rows = np.arange(trials)
+    value = ratio(b)
+    at, best, step = b[rows, value.argmin(axis=1)], value.min(axis=1), np.full(trials, width / side)
+    for _ in range(30):
+        tried = np.clip(at[:, None] + step[:, None] * np.array([-1.0, -0.5, 0.5, 1.0]), low, 1.0)
+        found = ratio(tried)
+        better = found.min(axis=1) < best
+        at = np.where(better, tried[rows, found.argmin(axis=1)], at)
+        best, step = np.minimum(best, found.min(axis=1)), step / 2.0
+    return np.asarray(1.0 - best)

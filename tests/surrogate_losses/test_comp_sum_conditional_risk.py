@@ -228,6 +228,10 @@ def test_label_noise_is_a_case_of_the_general_formula(tau, n, q):
         (lambda: d.infimum(tau=1.0, p=np.array([[0.5, 0.4]])), "not a distribution over two or more labels.*0.9"),
         (lambda: d.infimum(tau=1.0, p=np.array([[1.5, -0.5]])), "not a distribution"),
         (lambda: d.infimum(tau=1.0, p=np.array([[1.0]])), "not a distribution"),
+        (lambda: d.infimum(tau=1.0, p=np.array([[0.5, np.nan]])), "p = nan is outside"),
+        (lambda: d.minimiser(tau=1.0, p=np.array([[0.5, 0.6]])), "not a distribution.*1.1"),
+        (lambda: d.zero_one_regret(p=np.array([[0.5, 0.6]]), label=np.array([0])), "not a distribution.*1.1"),
+        (lambda: d.zero_one_regret(p=np.array([[0.5, 0.5]]), label=np.array([2])), "label 2 is no class of 2"),
         (lambda: d.infimum(tau=-0.5, p=np.array([[0.5, 0.5]])), "tau = -0.5 is outside"),
         (lambda: d.label_noise_risk(tau=1.0, n=1, q=0.5), "n = 1 is outside"),
         (lambda: d.label_noise_risk(tau=1.0, n=3, q=1.2), "q = 1.2 is outside"),
@@ -238,6 +242,19 @@ def test_label_noise_is_a_case_of_the_general_formula(tau, n, q):
 def test_bad_input_is_refused_with_its_reason(call, message):
     with pytest.raises(DomainError, match=message):
         call()
+
+
+# Gradients.
+
+
+@properties
+@given(p=distributions(), tau=st.floats(0.0, 3.0))
+def test_gradients_sum_to_zero_and_are_those_of_cross_entropy_times_a_power(p, tau):
+    s = (p + 0.1) / (1 + 0.1 * len(p))
+    gradient = comp_sum_loss.gradient(tau=tau, softmax=s)
+    assert gradient.sum() == pytest.approx(0.0, abs=1e-13 * np.abs(gradient).max())
+    factor = float(comp_sum_loss.gradient_ratio(tau=tau, s=s[0]))
+    np.testing.assert_allclose(gradient, factor * comp_sum_loss.gradient(tau=1.0, softmax=s), rtol=1e-12)
 
 
 # Simulations.

@@ -262,6 +262,15 @@ def test_the_competitor_overtakes_two_classes_at_the_critical_tau():
         assert sign * (regret - float(sharp.binary_transform(tau=tau, beta=b))) > 1e-5
 
 
+@properties
+@given(t=betas)
+def test_gamma_of_the_sum_exponential_loss(t):
+    expected = math.sqrt(t * (2 - t))
+    assert float(d.sum_exponential_gamma(t=t)) == pytest.approx(expected, rel=1e-14)
+    # T is infinitely steep at 1.
+    assert gamma(0.0, 3, t) == pytest.approx(expected, rel=1e-9, abs=1e-7)
+
+
 # Named instances and simulations.
 
 
@@ -370,6 +379,13 @@ def test_loose_statements_stand_beside_their_corrections():
         (lambda: sharp.steep_transform(tau=2.5, beta=0.5), "tau = 2.5 is outside"),
         (lambda: sharp.critical_tau(k=1), "k = 1 is outside"),
         (lambda: d.curvature(tau=1.0, n=3, beta=1.0), "beta = 1 is outside"),
+        (lambda: sharp.competitors_transform(tau=1.0, n=3, beta=0.5), "tau = 1 is outside"),
+        (lambda: sharp.pooled_regret(tau=1.0, p=np.array([[0.5, 0.6]]), label=np.array([0])), "a row sums to 1.1"),
+        (
+            lambda: sharp.pooled_regret(tau=1.0, p=np.array([[0.5, 0.5]]), label=np.array([2])),
+            "label 2 is no class of 2",
+        ),
+        (lambda: sharp.pooled_regret(tau=-1.0, p=np.array([[0.5, 0.5]]), label=np.array([0])), "tau = -1 is outside"),
     ],
 )
 def test_bad_input_is_refused_with_its_reason(call, message):

@@ -148,6 +148,44 @@ def gradient_ratio() -> Claim:
 
 
 @theory.claim
+def gradient() -> Claim:
+    """The gradient of the comp-sum loss in the scores is s_y^(tau-1) (s_k - 1[k = y]), y the label and s the softmax.
+
+    Components sum to zero, so that shifts of all scores change nothing. Components are those of the defining integral,
+    differentiated by complex steps, the label's first: in another order their means would vanish.
+    """
+    from theorylab.checks import Expectation
+    from theorylab.derivations.surrogate_losses import comp_sum_loss as d
+    from theorylab.derivations.surrogate_losses.comp_sum_common import N
+    from theorylab.sims.surrogate_losses.conditional_risk import gradient_ratios
+
+    def first(p: np.ndarray) -> np.ndarray:
+        return np.asarray(np.arange(p.shape[-1]) == 0, dtype=float)
+
+    return Claim(
+        prediction=d.gradient,
+        simulation=gradient_ratios,
+        check=Expectation("gradient", given=("softmax",), scale="absolute"),
+        points=grid(tau=[0.8, 1.0, 1.5, 2.0], n=[2, 5]),
+        parameters=[N],
+        mutants=[
+            Mutant("s^tau", lambda value, softmax, **_: value * softmax[..., :1]),
+            Mutant("cross-entropy's", lambda value, softmax, **_: softmax - first(softmax)),
+            Mutant("sign", lambda value, **_: -value),
+            Mutant(
+                "1[k = y] forgotten",
+                lambda value, softmax, tau: value + softmax[..., :1] ** (tau - 1.0) * first(softmax),
+            ),
+        ],
+        budgets={
+            "quick": Budget(trials=512, margin=0.005),
+            "standard": Budget(trials=20_000, margin=0.001),
+            "paper": Budget(trials=100_000, margin=0.001, points=grid(tau=ALL_TAUS, n=[10])),
+        },
+    )
+
+
+@theory.claim
 def infimum() -> Claim:
     """The infimum over the scores of the conditional risk is ((sum p^a)^(1/a) - 1)/(1-tau), a = 1/(2-tau), for
     tau < 2 (the entropy at tau = 1), and (1 - max p)/(tau-1) from tau = 2 on.
