@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from kernel_peers import cpu_medians, drawn, jax_in_double, one_core, record  # noqa: F401
+from numba import njit
 
 from theorylab.kernels import exponential_sums as sums
+from theorylab.kernels.elementary import exponential
 from theorylab.kernels.random import Stream
+from theorylab.kernels.vectors import wide
 
 # Dimensions of a case, and least ratio to vectorised NumPy at one temperature and at sixteen.
 CASES = {
@@ -105,3 +108,35 @@ def test_sums(benchmark, name, count):
     # A sixteenth of the exponentials, by products of equally spaced ones.
     assert normal + uniform + exp > (0.4 if count == 1 else 0.2) * mine
     assert all(ratio > 1 for ratio in ratios.values())
+
+
+@njit(error_model="numpy")
+def exponentials(x, out, times):
+    """As many exponentials as a compiled loop can make from the first cache."""
+    wide()
+    for _ in range(times):
+        for i in range(x.size):
+            out[i] = exponential(x[i])
+
+
+@pytest.mark.usefixtures("one_core")
+def test_rate_of_exponentials(benchmark):
+    """A further temperature costs one exponential a term: 60 % and more of the rate at which these can be made."""
+    terms, more = TERMS["isotropic 20"] if benchmark.enabled else 5000, 16
+    one, many = np.array([0.5]), np.sort(np.random.default_rng(1).uniform(0.5, 4.0, more + 1))
+    benchmark.pedantic(ours, ("isotropic 20", "numba", terms, many), rounds=3, warmup_rounds=1)
+    if not benchmark.enabled:
+        return
+    x = np.random.default_rng(0).uniform(-10, 0, 2048)
+    out, times = np.empty_like(x), -(-terms // 2048)
+    exponentials(x, out, 1)
+    least, most, compiled, numpys = cpu_medians(
+        lambda: ours("isotropic 20", "numba", terms, one), lambda: ours("isotropic 20", "numba", terms, many),
+        lambda: exponentials(x, out, times), lambda: [np.exp(x, out=out) for _ in range(times)], rounds=11,
+    )  # fmt: skip
+    further = (most - least) / more
+    record(
+        benchmark, share_of_compiled_exponentials=compiled / further, share_of_NumPys_exponentials=numpys / further,
+        nanoseconds_a_term=1e9 * further / terms, share_at_one_temperature=compiled / least,
+    )  # fmt: skip
+    assert compiled / further > 0.6
