@@ -103,24 +103,47 @@ def training_paths(trials: int, rng: Stream, *, tau: float, n: int, steps: int) 
     """
     found = []
     for part, count in rng.split(trials, 128):
-        p = dirichlet(count, part, INPUTS, n)
-        flat = p.reshape(-1, n)
-        noise = part.normal(count, INPUTS, count_starts(n, tau, False), n).reshape(len(flat), -1, n)
-        least = minimise(Problems(flat, tau), starts(noise, tau, False))
-        infimum = least["value"].reshape(count, INPUTS)
-        promise = least["residual"].reshape(count, INPUTS)
-        for hidden in (False, True):
-            h = _paths(part, count, p, tau, steps, hidden)
-            own = np.take_along_axis(np.broadcast_to(p, h.shape), h.argmax(axis=3)[..., None], axis=3)[..., 0]
-            surrogate = risk(p, h, tau)
-            error = (np.abs(surrogate) + 1.0) * 1e-13 + promise
+        both = _both_regrets(count, part, tau, n, steps)
+        for hidden, rows in enumerate(both):
             case = 2 * (part.first_trial + np.arange(count)) + hidden
-            rows = {
-                "case": np.broadcast_to(case, surrogate.shape[:2]).ravel(),
-                "x": (p.max(axis=2) - own).mean(axis=2).ravel(),
-                "y": (surrogate - infimum).mean(axis=2).ravel(),
-                "error": error.mean(axis=2).ravel(),
-            }
+            columns = {"case": np.broadcast_to(case, rows["x"].shape), **rows}
             kept = rows["x"] >= LEAST_BETA
-            found.append(vertices({name: column[kept] for name, column in rows.items()}))
+            found.append(vertices({name: column[kept] for name, column in columns.items()}))
     return surrogate_first(rounded_down(vertices(joined(*found))))
+
+
+def _both_regrets(count: int, rng: Stream, tau: float, n: int, steps: int) -> list[Samples]:
+    """Zero-one (x) and surrogate (y) regrets, float[records, count], of linear models and of networks, and errors."""
+    p = dirichlet(count, rng, INPUTS, n)
+    flat = p.reshape(-1, n)
+    noise = rng.normal(count, INPUTS, count_starts(n, tau, False), n).reshape(len(flat), -1, n)
+    least = minimise(Problems(flat, tau), starts(noise, tau, False))
+    infimum = least["value"].reshape(count, INPUTS)
+    promise = least["residual"].reshape(count, INPUTS)
+    found = []
+    for hidden in (False, True):
+        h = _paths(rng, count, p, tau, steps, hidden)
+        own = np.take_along_axis(np.broadcast_to(p, h.shape), h.argmax(axis=3)[..., None], axis=3)[..., 0]
+        surrogate = risk(p, h, tau)
+        error = (np.abs(surrogate) + 1.0) * 1e-13 + promise
+        found.append(
+            {
+                "x": (p.max(axis=2) - own).mean(axis=2),
+                "y": (surrogate - infimum).mean(axis=2),
+                "error": error.mean(axis=2),
+            }
+        )
+    return found
+
+
+def trajectories(trials: int, rng: Stream, *, tau: float, n: int, steps: int) -> Samples:
+    """Both regrets along training, of `trials` linear models and as many networks.
+
+    Returns
+    -------
+    dict
+        zero_one, surrogate : float[2, records, trials], at steps 0, 1, 2, 3, 4, 6, 8, ... up to `steps`; linear models
+        first.
+    """
+    both = _both_regrets(trials, rng, tau, n, steps)
+    return {"zero_one": np.array([b["x"] for b in both]), "surrogate": np.array([b["y"] for b in both])}

@@ -10,6 +10,7 @@ from threadpoolctl import threadpool_limits
 from theorylab.cli import run
 from theorylab.derivations.surrogate_losses import comp_sum_h_consistency as d
 from theorylab.derivations.surrogate_losses import comp_sum_sharp as sharp
+from theorylab.kernels import comp_sum_search
 from theorylab.kernels.random import Stream
 from theorylab.sims.surrogate_losses import violation_search
 
@@ -59,6 +60,18 @@ def test_the_search_touches_the_curve_and_does_not_cross_it():
         for low in np.arange(0.0, 1.0, 0.1):
             inside = (rows["x"] >= low) & (rows["x"] <= low + 0.1)
             assert np.min(rows["y"][inside] / value[inside]) < 1.0 + 1e-4
+
+
+@pytest.mark.parametrize("tau", [0.0, 1.0])
+def test_pairs_fill_the_region_below_the_bound_and_nothing_beyond(tau):
+    """Of 900 cells of the unit square, by surrogate and zero-one regret, ten classes."""
+    side = 30
+    edges = np.linspace(0.0, 1.0, side + 1)
+    _, beta, t = comp_sum_search.pairs_numba(Stream.from_seed(0).key, 0, 0, 1 << 20, tau, 10, hull=False)
+    hit = np.histogram2d(t, beta, bins=(edges, edges))[0] > 0
+    bound = d.gamma(tau=tau, n=10, t=edges)
+    assert np.all(hit[edges[None, 1:] <= bound[:-1, None]])
+    assert not np.any(hit[edges[None, :-1] > bound[1:, None]])
 
 
 @pytest.mark.parametrize(
