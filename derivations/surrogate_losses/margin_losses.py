@@ -32,9 +32,10 @@ import sympy as sp
 from theorylab.derivation import Derivation, Step
 from theorylab.derivations.surrogate_losses import comp_sum_numerics as numerics
 from theorylab.derivations.surrogate_losses.comp_sum_common import xlogx
-from theorylab.derivations.surrogate_losses.margin_risk import z
-from theorylab.parameters import Interval, Parameter, Space
-from theorylab.prediction import ClosedForm
+from theorylab.derivations.surrogate_losses.margin_risk import MarginLoss, Risk, z
+from theorylab.expressions import parse
+from theorylab.parameters import Choices, Interval, Parameter, Space
+from theorylab.prediction import ClosedForm, Numerical
 
 BJM = "Bartlett, Jordan, McAuliffe, JASA 101 (2006), section 2"
 THETA = Parameter("theta", Interval(0.0, 1.0), "zero-one regret, 2 eta - 1 at one input", default=0.5)
@@ -214,3 +215,27 @@ KNOWN = {
         ),
     )
 }
+# The bare words, for simulations that take one.
+LOSS = Parameter("loss", Choices(tuple(KNOWN)), "the margin loss", default="logistic")
+
+
+def computed(name: str) -> Numerical:
+    """The transform of bounded scores of a known loss, computed from its conditional risk as that of any other loss."""
+
+    def function(theta: Any, score_bound: Any) -> tuple[Any, Any]:
+        shape = np.broadcast_shapes(np.shape(theta), np.shape(score_bound))
+        pairs = zip(np.broadcast_to(theta, shape).flat, np.broadcast_to(score_bound, shape).flat)
+        found = [Risk(loss, float(b)).excess(np.array([x]))[:2] for x, b in pairs]
+        value, error = (np.array([part[i][0] for part in found]).reshape(shape) for i in (0, 1))
+        return value, error
+
+    known = KNOWN[name]
+    loss = MarginLoss(parse(known.text, z))
+    right = known.prediction()
+    return Numerical(
+        function=function,
+        formula=r"\inf_{-B \le z \le 0} C(\eta, z) - \inf_{|z| \le B} C(\eta, z)",
+        space=right.space,
+        quantity=right.quantity,
+        conventions=CONVENTIONS,
+    )

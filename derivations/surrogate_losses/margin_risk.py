@@ -105,7 +105,9 @@ def _sizes(bound: float) -> Array:
     even = SPACING * np.arange(1, int(min(NEAR, top) / SPACING) + 1)
     sizes = np.unique(np.concatenate([[0.0], even, tail, np.linspace(0.0, min(top, 1.0), 201)]))
     # Of points that differ by rounding one will do.
-    return np.asarray(sizes[np.concatenate([[True], np.diff(sizes) > 1e-9 * sizes[1:]])])
+    sizes = sizes[np.concatenate([[True], np.diff(sizes) > 1e-9 * sizes[1:]])]
+    # An odd number: every other point includes both ends.
+    return np.asarray(sizes if len(sizes) % 2 else np.delete(sizes, 1))
 
 
 @dataclass(frozen=True)

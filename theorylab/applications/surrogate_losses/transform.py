@@ -3,7 +3,8 @@ r"""The sharp transform of a margin loss of one's own: what its regret says abou
 $\psi(\theta)$ is the least surrogate regret at zero-one regret $\theta$, over all distributions and scores (of any
 size, or bounded), $\Gamma = \psi^{-1}$ the largest zero-one regret that a surrogate regret leaves; regrets are taken
 against the pointwise best scores, that is with the minimisability gaps of the hypotheses. A loss that is not
-classification-calibrated is refused with its counterexample.
+classification-calibrated is refused with its counterexample. The claims below `surrogate_losses/margin-loss-transforms`
+say how well the machinery is verified.
 """
 
 from __future__ import annotations
