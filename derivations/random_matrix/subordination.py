@@ -137,7 +137,7 @@ class SubordinatedLaw(Law):
     def grid(self, count: int) -> np.ndarray:
         """Points u whose curve covers the support."""
         edge = self.reach + 1e-3 * (self.reach + self.spread)
-        return np.linspace(self.places[0] - edge, self.places[-1] + edge, count)
+        return np.asarray(np.linspace(self.places[0] - edge, self.places[-1] + edge, count))
 
     def _inverted(self, x: np.ndarray) -> np.ndarray:
         """The u with x = z(u + i v(u))."""
@@ -145,7 +145,7 @@ class SubordinatedLaw(Law):
         wide = self.reach * (1.0 + 1e-9) + 1e-9 * self.spread
 
         def miss(u: np.ndarray, at: np.ndarray) -> np.ndarray:
-            return self.curve(u)[0] - at
+            return np.asarray(self.curve(u)[0] - at)
 
         ends = (x - self.offset - wide, x - self.offset + wide)
         root = elementwise.find_root(miss, ends, args=(x,), tolerances={"xatol": 1e-14 * wide, "fatol": 1e-14 * wide})
@@ -182,11 +182,11 @@ class SubordinatedLaw(Law):
 
     def pdf(self, x: Any) -> np.ndarray:
         """Density of the continuous part at x."""
-        return self.curve(self._inverted(np.asarray(x, dtype=float)))[1]
+        return np.asarray(self.curve(self._inverted(np.asarray(x, dtype=float)))[1])
 
     def cdf(self, x: Any) -> np.ndarray:
         """P(X <= x)."""
-        return np.clip(self.curve(self._inverted(np.asarray(x, dtype=float)))[2], 0.0, 1.0)
+        return np.asarray(np.clip(self.curve(self._inverted(np.asarray(x, dtype=float)))[2], 0.0, 1.0))
 
     def ppf(self, q: Any) -> np.ndarray:
         """The smallest x with P(X <= x) >= q.

@@ -97,6 +97,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lines = [f"{n},{d},{loss}" for (n, d), loss in zip(runs, losses)]
     (folder / "runs.csv").write_text("\n".join(["params,tokens,loss", *lines]))
     np.savez(folder / "data.npz", x=np.eye(3)[:, :2] + 0.5, y=np.array([1.0, -1.0, 0.5]))
+    np.save(folder / "eigs.npy", np.append(np.linspace(0.2, 1.5, 60), [4.0, 9.0]))
     return folder
 
 

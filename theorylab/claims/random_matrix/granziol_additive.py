@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from theorylab.claim import Budget, Claim, Mutant, Source
@@ -34,7 +35,7 @@ def _limit(
     mutants: list[Mutant],
     budgets: dict[str, tuple[int, float]],
     rate: float = 1.0,
-    sizes: dict[str, tuple[int, ...]] = SIZES,
+    sizes: Mapping[str, tuple[int, ...]] = SIZES,
 ) -> Claim:
     """A mean as P, B and N grow in proportion; `budgets` gives trials and margins."""
     from theorylab.checks import Asymptotic
@@ -130,7 +131,7 @@ def overlap_four_per_cent_less() -> Claim:
         [],
         {"quick": (8_192, 0.01), "standard": (32_768, 0.01), "paper": (65_536, 0.004)},
     )
-    return replace(claim, prediction=replace(d.OVERLAP, expr=0.96 * d.overlap, numeric=None))
+    return replace(claim, prediction=d.OVERLAP.altered(lambda value, **_: 0.96 * value))
 
 
 @theory.claim
