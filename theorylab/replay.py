@@ -96,10 +96,9 @@ def refutations(claim: Claim, budget: str = "quick", *, seed: int = 0, backend: 
                 sampler.draw(cells, {i: spend.trials}, spend.block_trials)
             violation = check.violation(prediction, cell, merge(sampler.blocks[i]))
             if violation is not None:
-                place = {"block": violation.block, "seed": seed, "budget": budget, "backend": backend}
-                last = Refutation(
-                    name, dict(cell.params), violation, replay(claim, violation.case, **place, **cell.params)
-                )
+                case, block = violation.case, violation.block
+                again = replay(claim, case, block=block, seed=seed, budget=budget, backend=backend, **cell.params)
+                last = Refutation(name, dict(cell.params), violation, again)
                 break
         yield last
 

@@ -38,7 +38,7 @@ from scipy.special import exprel
 from theorylab.derivation import Derivation
 from theorylab.derivations.surrogate_losses import comp_sum_bounded_steps as steps
 from theorylab.derivations.surrogate_losses import comp_sum_numerics as numerics
-from theorylab.derivations.surrogate_losses.comp_sum_bounded_steps import SCORE, lam, outer
+from theorylab.derivations.surrogate_losses.comp_sum_bounded_steps import SCORE, outer
 from theorylab.derivations.surrogate_losses.comp_sum_common import (
     BETA,
     TAU_ABOVE_TWO,
@@ -53,6 +53,7 @@ from theorylab.parameters import Integers, Parameter, Space
 from theorylab.prediction import ClosedForm
 
 Array = np.ndarray
+lam = SCORE.symbol
 AWASTHI = "Awasthi, Mao, Mohri, Zhong, arXiv:2205.08017"
 OURS = "this catalogue (no published source)"
 SEVERAL = Parameter("n", Integers(3, 10**12), N.meaning, default=3)
@@ -125,7 +126,7 @@ def _affine_numeric(tau: Any, score_bound: Any, beta: Any) -> Array:
 def _steep_numeric(tau: Any, score_bound: Any, beta: Any) -> Array:
     e = 1.0 - np.asarray(tau)
     rise = (1.0 + np.exp(-2.0 * np.asarray(score_bound))) ** e * 2.0 * score_bound * exprel(2.0 * e * score_bound)
-    return np.minimum(_affine_numeric(tau, score_bound, beta), beta * rise)
+    return np.asarray(np.minimum(_affine_numeric(tau, score_bound, beta), beta * rise))
 
 
 def _steep_transform_numeric(tau: Any, score_bound: Any, beta: Any) -> Array:
