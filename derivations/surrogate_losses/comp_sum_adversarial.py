@@ -125,7 +125,8 @@ def worst_count(tau: Any, n: Any) -> Array:
     peak = np.where(2.0 * tau > 1.0, 1.0 / np.where(2.0 * tau > 1.0, 2.0 * tau - 1.0, 1.0), np.inf)
     low = np.clip(np.floor(np.minimum(peak, most)), 1.0, most)
     high = np.minimum(low + 1.0, most)
-    return np.where(np.sqrt(low) * (1.0 + low) ** -tau >= np.sqrt(high) * (1.0 + high) ** -tau, low, high)
+    better = np.sqrt(low) * (1.0 + low) ** -tau >= np.sqrt(high) * (1.0 + high) ** -tau
+    return np.asarray(np.where(better, low, high))
 
 
 def _least_smoothing(tau: Any, n: Any, rho: Any, variation: Any) -> tuple[Array, Array]:

@@ -176,10 +176,29 @@ def _problems(trials: int, rng: Stream, n: int) -> tuple[Array, Array, Array, Ar
     tie = np.where(rng.uniform(trials, 1) < 0.5, -50.0 * (np.arange(n) >= 2), rng.normal(trials, n))
     b = np.where(flat, tie, rng.normal(trials, n))
     w = np.where(flat[..., None], 0.0, w)
-    x, p = rng.normal(trials, ATOMS, PLANE), mixed_labels(trials * ATOMS, rng, n).reshape(trials, ATOMS, n)
+    x, p = rng.normal(trials, ATOMS, PLANE), mixed_labels(trials, rng, ATOMS, n)
     weights = rng.exponential(trials, ATOMS)
     weights = np.where(rng.uniform(trials, 1) < 1.0 / 3.0, np.arange(ATOMS) == 0, weights)
     return w, b, x, p, weights / weights.sum(axis=1, keepdims=True)
+
+
+def _smooth_regrets(
+    problems: tuple[Array, Array, Array, Array, Array], *, tau: float, rho: float, radius: float, nu: float
+) -> tuple[Array, Array, Array]:
+    """Zero-one regrets, smooth risks less the mean infimum of the rho-margin loss, and rounding errors of these."""
+    w, b, x, p, weights = problems
+    risk = (weights * (p * smooth_loss(w, b, x, tau, rho, radius, nu)).sum(axis=2)).sum(axis=1)
+    margin, zero_one = infima(p, tau, rho)
+    beta = (weights * ((p * zero_one_loss(w, b, x, radius)).sum(axis=2) - zero_one)).sum(axis=1)
+    return beta, risk - (weights * margin).sum(axis=1), ROUNDING * (1.0 + risk)
+
+
+def replay_smooth(case: int, rng: Stream, *, n: int, tau: float, rho: float, radius: float, nu: float) -> Samples:
+    """A case of `smooth_search`, from its number and the stream of its block: x, y, and the problem by its parts."""
+    problems = _problems(1, Stream(rng.key, rng.backend, case), n)
+    x, y, _ = _smooth_regrets(problems, tau=tau, rho=rho, radius=radius, nu=nu)
+    parts = dict(zip(("slopes", "biases", "inputs", "p", "weights"), (part[0] for part in problems)))
+    return {"x": x[0], "y": y[0], **parts}
 
 
 @simulation(
@@ -187,6 +206,7 @@ def _problems(trials: int, rng: Stream, n: int) -> tuple[Array, Array, Array, Ar
         flops=400.0 * n**2, bytes=AT_A_TIME * 8.0 * 6.0 * ATOMS * n**2, draws=20.0 * n, moved=24.0 * 30.0 * n**2
     ),
     per_trial=False,
+    replay=replay_smooth,
 )
 def smooth_search(trials: int, rng: Stream, *, n: int, tau: float, rho: float, radius: float, nu: float) -> Samples:
     """Search over distributions of three inputs in the plane and linear scorers, some of them without slopes.
@@ -197,21 +217,13 @@ def smooth_search(trials: int, rng: Stream, *, n: int, tau: float, rho: float, r
         x : adversarial zero-one regrets; y : smooth risks less the mean infimum of the rho-margin loss; error :
         rounding errors of y; case : number of the case; one row for each vertex of the hull of all.
     """
+    at = {"tau": tau, "rho": rho, "radius": radius, "nu": nu}
     found = []
     for part, count in rng.split(trials, AT_A_TIME):
-        w, b, x, p, weights = _problems(count, part, n)
-        risk = (p * smooth_loss(w, b, x, tau, rho, radius, nu)).sum(axis=2)
-        margin, zero_one = infima(p, tau, rho)
-        beta = (weights * ((p * zero_one_loss(w, b, x, radius)).sum(axis=2) - zero_one)).sum(axis=1)
-        some = beta >= LEAST
-        total = (weights * risk).sum(axis=1)[some]
-        rows = {
-            "case": (part.first_trial + np.arange(count))[some],
-            "x": beta[some],
-            "y": total - (weights * margin).sum(axis=1)[some],
-            "error": ROUNDING * (1.0 + total),
-        }
-        found.append(vertices(rows))
+        x, y, error = _smooth_regrets(_problems(count, part, n), **at)
+        some = x >= LEAST
+        rows = {"case": part.first_trial + np.arange(count), "x": x, "y": y, "error": error}
+        found.append(vertices({name: column[some] for name, column in rows.items()}))
     return rounded_down(vertices(joined(*found)))
 
 

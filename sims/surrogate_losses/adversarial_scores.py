@@ -108,12 +108,15 @@ def least_risks(trials: int, rng: Stream, *, n: int, tau: float, rho: float) -> 
     return {"value": margin, "zero_one": zero_one, "p": p}
 
 
-def mixed_labels(trials: int, rng: Stream, n: int) -> Array:
-    """Label distributions float[trials, n]: powers 10^U(-1, 1) of exponentials, a third of them with two classes."""
-    p = rng.exponential(trials, n) ** (10.0 ** (2.0 * rng.uniform(trials, 1) - 1.0))
-    some = np.arange(n) < np.where(rng.uniform(trials, 1) < 1.0 / 3.0, 2, n)
-    p *= some
-    return np.asarray(p / p.sum(axis=1, keepdims=True))
+def mixed_labels(trials: int, rng: Stream, *shape: int) -> Array:
+    """Label distributions float[trials, *shape] over the last axis: powers 10^U(-1, 1) of exponentials.
+
+    A third of them have two classes.
+    """
+    *lead, n = shape
+    p = rng.exponential(trials, *shape) ** (10.0 ** (2.0 * rng.uniform(trials, *lead, 1) - 1.0))
+    p *= np.arange(n) < np.where(rng.uniform(trials, *lead, 1) < 1.0 / 3.0, 2, n)
+    return np.asarray(p / p.sum(axis=-1, keepdims=True))
 
 
 def _balls(trials: int, rng: Stream, n: int, rho: float) -> Array:
@@ -148,15 +151,27 @@ def _kept(part: Stream, x: Array, y: Array, error: Array) -> Samples:
     return vertices({name: column[some] for name, column in rows.items()})
 
 
-def margin_regrets(trials: int, rng: Stream, n: int, tau: float, rho: float) -> tuple[Array, Array, Array]:
-    """Adversarial zero-one and rho-margin regrets of random cases, and rounding errors of the latter."""
-    p, h = mixed_labels(trials, rng, n), _balls(trials, rng, n, rho)
+def margin_case(p: Array, h: Array, tau: float, rho: float) -> tuple[Array, Array, Array]:
+    """Adversarial zero-one and rho-margin regrets of posteriors and balls, and rounding errors of the latter."""
     margin, zero_one = infima(p, tau, rho)
     risk = (p * margin_losses(h, tau, rho)).sum(axis=1)
     return (p * zero_one_losses(h)).sum(axis=1) - zero_one, risk - margin, ROUNDING * (1.0 + risk)
 
 
-@simulation(cost=_search_cost, per_trial=False)
+def margin_regrets(trials: int, rng: Stream, n: int, tau: float, rho: float) -> tuple[Array, Array, Array]:
+    """The same of random cases."""
+    return margin_case(mixed_labels(trials, rng, n), _balls(trials, rng, n, rho), tau, rho)
+
+
+def replay_margin(case: int, rng: Stream, *, n: int, tau: float, rho: float) -> Samples:
+    """A case of `margin_search`, from its number and the stream of its block: x, y, p float[n], h float[POINTS, n]."""
+    one = Stream(rng.key, rng.backend, case)
+    p, h = mixed_labels(1, one, n), _balls(1, one, n, rho)
+    x, y, _ = margin_case(p, h, tau, rho)
+    return {"x": x[0], "y": y[0], "p": p[0], "h": h[0]}
+
+
+@simulation(cost=_search_cost, per_trial=False, replay=replay_margin)
 def margin_search(trials: int, rng: Stream, *, n: int, tau: float, rho: float) -> Samples:
     """Search over label distributions and balls of 1 to 4 score vectors.
 
@@ -177,7 +192,7 @@ def two_class_infimum(p: Array, tau: float) -> Array:
 
 
 def maximised_regrets(trials: int, rng: Stream, tau: float) -> tuple[Array, Array, Array]:
-    """The same of the comp-sum loss maximised over the ball, two classes.
+    """Regrets of random cases of the comp-sum loss maximised over the ball, two classes.
 
     A constant ball is best for this loss too. The infimum at a label distribution is a minimisation: it serves
     `REUSED` balls.

@@ -204,6 +204,24 @@ def test_simulations_do_not_depend_on_batches():
     demand_twins(linear.two_class_loss, {"tau": 1.0, "rho": 1.0, "radius": 0.2, "inverse_norm": 1.0})
 
 
+@pytest.mark.parametrize(
+    ("search", "at"),
+    [
+        (scores.margin_search, {"n": 4, "tau": 1.0, "rho": 0.5}),
+        (linear.smooth_search, {"n": 3, "tau": 1.0, "rho": 0.5, "radius": 0.1, "nu": 1.0}),
+    ],
+)
+def test_cases_of_searches_are_made_again_alone(search, at):
+    """A case of the second batch is what it was, from the stream of the block and its number; its parts say why."""
+    stream = Stream.from_seed(4, "numpy")
+    found = search(6000, stream, **at)
+    for i in (0, len(found["x"]) // 2, int(np.argmax(found["case"]))):
+        again = search.replay(int(found["case"][i]), Stream.from_seed(4, "numpy"), **at)
+        assert again["x"] == pytest.approx(found["x"][i], rel=1e-12)
+        assert again["y"] == pytest.approx(found["y"][i], abs=1e-12)
+    assert again["p"].shape[-1] == at["n"]
+
+
 def test_counterexample_is_replayed_from_its_case():
     """A case of a search, drawn again alone, has the regrets that the search reported."""
     found = scores.maximised_search(4096, Stream.from_seed(5), tau=1.0)

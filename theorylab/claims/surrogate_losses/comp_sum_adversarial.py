@@ -109,6 +109,7 @@ def zero_one_infimum() -> Claim:
     """
     from theorylab.checks import Expectation
     from theorylab.derivations.surrogate_losses import comp_sum_adversarial as d
+    from theorylab.derivations.surrogate_losses.comp_sum_common import TAU
     from theorylab.sims.surrogate_losses.adversarial_scores import least_risks
 
     return Claim(
@@ -116,7 +117,7 @@ def zero_one_infimum() -> Claim:
         simulation=least_risks,
         check=Expectation(observable="zero_one", given=("p",)),
         points=grid(n=[2, 3, 5], tau=1.0, rho=0.5),
-        parameters=[d.CLASSES, d.RHO, d.TAU],
+        parameters=[d.CLASSES, d.RHO, TAU],
         mutants=[
             Mutant("a random label: 1 - sum p^2", lambda value, p: 1.0 - (p**2).sum(axis=-1)),
             Mutant("the second class's posterior", lambda value, p: np.sort(p, axis=-1)[..., -2]),
@@ -184,6 +185,7 @@ def smooth_loss_dominates() -> Claim:
     """
     from theorylab.checks import Bound
     from theorylab.derivations.surrogate_losses import comp_sum_adversarial as d
+    from theorylab.derivations.surrogate_losses.comp_sum_common import TAU
     from theorylab.sims.surrogate_losses.adversarial_scores import smoothing_search
 
     return Claim(
@@ -191,7 +193,7 @@ def smooth_loss_dominates() -> Claim:
         simulation=smoothing_search,
         check=Bound(variable="variation", sense="<="),
         points=[*grid(tau=[0.0, 1.0, 2.0], n=5, rho=0.5), {"tau": 0.0, "n": 3, "rho": 2.0}],
-        parameters=[d.TAU],
+        parameters=[TAU],
         mutants=[
             Mutant("1/rho, without sqrt(n-1)", d.variation / d.rho),
             Mutant("sqrt(n-1), without 1/rho", lambda value, rho, **_: value * rho),
@@ -210,6 +212,7 @@ def smoothing_is_needed() -> Claim:
     """
     from theorylab.checks import Bound
     from theorylab.derivations.surrogate_losses import comp_sum_adversarial as d
+    from theorylab.derivations.surrogate_losses.comp_sum_common import TAU
     from theorylab.sims.surrogate_losses.adversarial_scores import dropped, smoothing_search
 
     return Claim(
@@ -217,7 +220,7 @@ def smoothing_is_needed() -> Claim:
         simulation=smoothing_search,
         check=Bound(variable="variation", sense="<=", tight=dropped, at=SMALL),
         points=grid(tau=[0.5, 1.0, 2.0], n=5, rho=0.5),
-        parameters=[d.TAU],
+        parameters=[TAU],
         mutants=[Mutant("twice", lambda value, **_: 2.0 * value)],
         budgets=searched(paper=1 << 20),
     )
