@@ -140,7 +140,7 @@ def test_list_narrows_to_a_prefix(ask: Any) -> None:
 def test_show_tells_everything(ask: Any, name: str) -> None:
     text = ask(f"show my_theory.py:{name}")
     for part in (
-        "my_theory/largest   (expected: holds)", "The largest of n uniforms has mean n / (n + 1).",
+        "my_theory/largest\n", "expected    holds", "The largest of n uniforms has mean n / (n + 1).",
         "predicts    mean of the largest", r"formula     \frac{n}{n + 1}",
         "parameter   n in integers >= 1: number of draws", "check       expectation: E[value] = f",
         "point       n = 3", "budget      quick: margin 0.04, at most 4096 trials a point",

@@ -70,9 +70,10 @@ def show_command(name: str, budget: str, power: bool) -> None:
 
 
 def _lines(claim: Claim) -> Iterator[str]:
-    yield f"{claim.name}   (expected: {claim.expected})"
+    yield claim.name
     if claim.statement:
         yield paragraph(claim.statement, 2)
+    yield labelled("expected", claim.expected)
     if claim.source:
         s = claim.source
         ids = ", ".join(x for x in (s.where, s.journal, s.arxiv and f"arXiv {s.arxiv}", s.doi) if x)
