@@ -84,8 +84,10 @@ def _best(eigenvalues: Spectrum | Any, n: float, k: float, power: Any, noise: fl
         return at(u).test_risk(power, noise)
 
     risks = np.array([risk(u) for u in places])
-    i = int(np.argmin(risks))
-    bracket = places[max(i - 1, 0)], places[min(i + 1, places.size - 1)]
-    found = minimize_scalar(risk, bounds=bracket, method="bounded", options={"xatol": WIDTH})
-    candidates += [at(float(found.x)), at(float(places[i]))]
+    # There may be several minima, with groups of eigenvalues of different orders: each is looked at closely.
+    sides = np.concatenate([[math.inf], risks, [math.inf]])
+    for i in np.flatnonzero((risks <= sides[:-2]) & (risks <= sides[2:])):
+        bracket = places[max(i - 1, 0)], places[min(i + 1, places.size - 1)]
+        found = minimize_scalar(risk, bounds=bracket, method="bounded", options={"xatol": WIDTH})
+        candidates += [at(float(found.x)), at(float(places[i]))]
     return min(candidates, key=lambda c: c.test_risk(power, noise))

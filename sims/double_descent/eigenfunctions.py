@@ -40,7 +40,7 @@ def _cost(n: float, M: float, k: float | None = None, draws: int = 1) -> Cost:
     drawn = (n + (k or 0.0)) * M
     return Cost(
         flops=draws * (products + 2.0 * m**3),
-        bytes=8.0 * draws * (2.0 * drawn + 4.0 * m * M + n * (k or 0.0) + 8.0 * m * m + 4.0 * M),
+        bytes=8.0 * (draws * drawn + 3.5 * m * M + n * (k or 0.0) + 6.0 * m * m + 4.0 * M),
         draws=draws * drawn,
         moved=draws * (48.0 * drawn + 96.0 * m * M),
         products=draws * products,

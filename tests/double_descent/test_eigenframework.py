@@ -176,6 +176,20 @@ def test_best_ridge_against_a_scan(n: float, k: float, noise: float) -> None:
     assert risk == pytest.approx(min(scan), rel=1e-3)
 
 
+def test_the_better_of_two_minima() -> None:
+    """Found by a search: the risk has minima at ridges of 1.3 and of 450, equal to 0.1 %."""
+    values = [54.6, 1.47, 54.6, 0.233, 0.0178, 54.6, 0.205, 4.96, 1.7, 0.513, 0.2, 0.005]
+    power = [0.445, 0.207, 0.168, 0.848, 0.238, 11.9, 0.00546, 0.791, 33.6, 1.62, 9.41, 0.14]
+    ridges = np.geomspace(0.1, 1e4, 200)
+    for noise, low, high in ((2.4, 0.5, 5.0), (3.4, 200.0, 1000.0)):
+        risks = np.array([solve_rf(values, 6.34, 34.2, ridge).test_risk(power, noise) for ridge in ridges])
+        inner = risks[1:-1]
+        assert np.count_nonzero((inner < risks[:-2]) & (inner < risks[2:])) == 2
+        best = best_rf(values, 6.34, 34.2, power, noise)
+        assert low < best.ridge < high
+        assert best.test_risk(power, noise) <= risks.min()
+
+
 def test_best_ridge_of_isotropic_features() -> None:
     """Dobriban and Wager: sigma2 p/r2 on the kernel matrix."""
     best = best_krr(np.ones(50), 100, np.full(50, 1.0 / 50), 0.5)
