@@ -97,6 +97,8 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lines = [f"{n},{d},{loss}" for (n, d), loss in zip(runs, losses)]
     (folder / "runs.csv").write_text("\n".join(["params,tokens,loss", *lines]))
     np.savez(folder / "data.npz", x=np.eye(3)[:, :2] + 0.5, y=np.array([1.0, -1.0, 0.5]))
+    x = np.array([[math.sin(i * j) for j in range(1, 5)] for i in range(1, 49)])
+    np.savez(folder / "digits.npz", x=x, y=x[:, 0] + x[:, 1] * x[:, 2])
     np.save(folder / "eigs.npy", np.append(np.linspace(0.2, 1.5, 60), [4.0, 9.0]))
     return folder
 

@@ -1,0 +1,1 @@
+"""Double descent on a user's own data."""
