@@ -99,12 +99,15 @@ def least_ratio_to_two_classes() -> Claim:
         mutants=[
             Mutant("two classes", d.binary_transform),
             Mutant("one class more", lambda value, n, **a: d.competitors_transform(n=n + 1, **a)),
-            Mutant("larger by a twentieth", lambda value, **_: 1.05 * value),
+            Mutant("larger by a tenth", lambda value, **_: 1.1 * value),
         ],
         budgets={
-            "quick": Budget(trials=1 << 18, margin=0.01, block=1 << 18),
+            "quick": Budget(trials=1 << 20, margin=0.02, block=1 << 20),
             "standard": Budget(
-                trials=1 << 22, margin=0.01, block=1 << 20, points=[*several, *grid(tau=[1.8, 1.9], n=[5, 8])]
+                trials=1 << 22,
+                margin=0.01,
+                block=1 << 20,
+                points=[*several, {"tau": 1.8, "n": 8}, {"tau": 1.9, "n": 5}],
             ),
             "paper": Budget(trials=PAIRS, margin=0.01, block=1 << 22, points=grid(tau=[1.7, 1.8, 1.9], n=[3, 5, 10])),
         },
@@ -132,8 +135,8 @@ def critical_tau_of_larger_pools() -> Claim:
             Mutant("one class more", lambda value, k: d.critical_tau(k=k + 1)),
         ],
         budgets={
-            "quick": Budget(trials=64, margin=0.0015),
-            "standard": Budget(trials=256, margin=0.0005),
+            "quick": Budget(trials=512, margin=0.0015),
+            "standard": Budget(trials=1024, margin=0.0005),
             "paper": Budget(trials=1024, margin=0.0001, points=grid(k=[3, 4, 5, 6])),
         },
     )
