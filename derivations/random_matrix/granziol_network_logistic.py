@@ -229,7 +229,7 @@ def _top(refine: int, **at: float) -> float:
 
 def _mean_edge(refine: int, P: float, **at: float) -> float:
     spectrum = curvature(**at, refine=refine)
-    return spectrum.edge() + float(TRACY_WIDOM_MEAN) * P ** (-2.0 / 3.0) * spectrum.edge_scale()
+    return float(spectrum.edge() + float(TRACY_WIDOM_MEAN) * P ** (-2.0 / 3.0) * spectrum.edge_scale())
 
 
 def crossing(excess: Callable[[float], float]) -> float | None:

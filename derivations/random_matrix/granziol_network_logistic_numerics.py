@@ -97,7 +97,7 @@ class Curvature:
             part = self.a / (most * (1.0 + np.exp(-x)))
             return float(np.log(self.weight @ (part / (1.0 - part)) ** 2) - np.log(self.c))
 
-        return -1.0 / (self.c * most * (1.0 + np.exp(-brentq(excess, -FAR, FAR, xtol=1e-14))))
+        return float(-1.0 / (self.c * most * (1.0 + np.exp(-brentq(excess, -FAR, FAR, xtol=1e-14)))))
 
     def lower(self) -> float:
         """m at the lower edge; c < 1."""

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from theorylab.derivations.random_matrix import granziol_network_logistic as theory
+from theorylab.derivations.random_matrix.granziol_network_logistic_numerics import curvature
 from theorylab.kernels.random import Stream
 from theorylab.sims.random_matrix import logistic_batches
 
@@ -26,15 +27,14 @@ def spectra(budget: str = "quick") -> Figure:
     panels = figure.subplots(1, 3)
     for axes, c in zip(panels, (0.2, 1.0, 2.0)):
         drawn = logistic_batches.spectra(matrices, rng, P=size, c=c, **MODEL)["spectrum"]
-        curvature = theory.curvature(c=c, **MODEL)
-        low = curvature.z(curvature.lower()) if c < 1.0 else 0.0
-        high = curvature.edge()
+        predicted, uniform = (curvature(*MODEL.values(), c, uniform=same) for same in (False, True))
+        low = predicted.z(predicted.lower()) if c < 1.0 else 0.0
+        high = predicted.edge()
         x = low + (high - low) * np.sin(np.linspace(0.0, np.pi / 2, 402)[1:-1]) ** 2
         mass = min(1.0, 1.0 / c)
-        axes.plot(x, curvature.density(x) / mass, color="C0", label="bulk, predicted")
-        marchenko = theory.Curvature(c=c, **MODEL, uniform=True)
-        y = np.linspace(1e-3, 1.02 * marchenko.edge(), 400)
-        axes.plot(y, marchenko.density(y) / mass, color="0.6", ls="--", lw=1.0, label=r"all $a_i$ at their mean")
+        axes.plot(x, predicted.density(x) / mass, color="C0", label="bulk, predicted")
+        y = np.linspace(1e-3, 1.02 * uniform.edge(), 400)
+        axes.plot(y, uniform.density(y) / mass, color="0.6", ls="--", lw=1.0, label=r"all $a_i$ at their mean")
         edges = np.linspace(np.sqrt(max(low, 0.0)), np.sqrt(high), 17) ** 2
         counts = np.stack([np.histogram(row[:-1], edges)[0] for row in drawn])
         counts = counts / (drawn.shape[1] - 1) / np.diff(edges)

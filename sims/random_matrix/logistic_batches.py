@@ -9,6 +9,7 @@ Cost of a trial: P B normals, a product of 2 P^2 B operations and an eigenvalue 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -55,7 +56,7 @@ def _cost(*, P: float, c: float, vectors: bool = True, problems: float = 1.0, **
     gram, eigen = 2.0 * problems * P * P * B, problems * (10.0 if vectors else 4.0) / 3.0 * P**3
     return Cost(
         flops=gram + eigen + 40.0 * B,
-        bytes=8.0 * (2.2 * P * B + 4.0 * P * P + 6.0 * B),
+        bytes=8.0 * (2.0 * P * B + (3.0 if vectors else 1.0) * P * P + B),
         draws=P * B + B,
         moved=64.0 * P * B + 100.0 * B + 32.0 * P * P,
         products=gram,
@@ -94,7 +95,20 @@ def extremes(
     }
 
 
-@simulation(backends=("numpy", "numba", "cupy"), cost=lambda **at: _cost(**at, vectors=False))
+def _spectra_cost(*, P: float, c: float, **_: object) -> Cost:
+    few = min(P, P / c)
+    gram, eigen = 2.0 * P * P / c * few, 4.0 / 3.0 * few**3
+    return replace(
+        _cost(P=P, c=c, vectors=False),
+        flops=gram + eigen + 40.0 * P / c,
+        bytes=8.0 * (2.0 * P * P / c + 2.0 * few**2 + P / c),
+        products=gram,
+        factorisations=eigen,
+        order=few,
+    )
+
+
+@simulation(backends=("numpy", "numba", "cupy"), cost=_spectra_cost)
 def spectra(
     trials: int, rng: Stream, *, P: int, c: float, mu: float, w_par: float, w_perp: float
 ) -> dict[str, np.ndarray]:

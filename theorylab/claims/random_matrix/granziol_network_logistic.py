@@ -40,13 +40,17 @@ def _inverted(prediction: Any) -> Callable[..., Any]:
     return lambda value, c, **at: prediction(c=1.0 / c, **at)
 
 
+def _spectrum(mu: Any, w_par: Any, w_perp: Any, c: Any, uniform: bool = False) -> Any:
+    from theorylab.derivations.random_matrix.granziol_network_logistic_numerics import curvature
+
+    return curvature(float(mu), float(w_par), float(w_perp), float(c), uniform=uniform)
+
+
 def _uniform(name: str) -> Callable[..., Any]:
     """What every sample's curvature at its mean would give."""
 
     def wrong(value: Any, mu: Any, w_par: Any, w_perp: Any, c: Any, **_: Any) -> Any:
-        from theorylab.derivations.random_matrix.granziol_network_logistic_numerics import curvature
-
-        return getattr(curvature(float(mu), float(w_par), float(w_perp), float(c), uniform=True).outlier(), name)
+        return getattr(_spectrum(mu, w_par, w_perp, c, uniform=True).outlier(), name)
 
     return wrong
 
@@ -152,9 +156,7 @@ def lower_outlier() -> Claim:
             Mutant("the lower edge", lambda value, **at: d.LOWER_EDGE(**at)),
             Mutant(
                 "no 1/(1 + a c m) in Mx: the population's",
-                lambda value, mu, w_par, w_perp, c: d.curvature(
-                    float(mu), float(w_par), float(w_perp), float(c)
-                ).population()[0][0],
+                lambda value, mu, w_par, w_perp, c: _spectrum(mu, w_par, w_perp, c).population()[0][0],
             ),
         ],
         {"quick": (512, 0.04), "standard": (4_096, 0.01), "paper": (10_000, 0.005)},
@@ -212,7 +214,7 @@ def resolvent() -> Claim:
     from theorylab.sims.random_matrix.logistic_batches import resolvent as simulation
 
     def unweighted(value: Any, lam: Any, mu: Any, w_par: Any, w_perp: Any, c: Any) -> Any:
-        return 1.0 / (d.curvature(float(mu), float(w_par), float(w_perp), float(c)).mean + lam)
+        return 1.0 / (_spectrum(mu, w_par, w_perp, c).mean + lam)
 
     return _trend(
         d.RESOLVENT,
@@ -291,9 +293,7 @@ def large_batches() -> Claim:
 
 
 def _over_the_whole(value: Any, mu: Any, w_par: Any, w_perp: Any, c: Any, t: Any) -> Any:
-    from theorylab.derivations.random_matrix.granziol_network_logistic_numerics import curvature
-
-    spectrum = curvature(float(mu), float(w_par), float(w_perp), float(c))
+    spectrum = _spectrum(mu, w_par, w_perp, c)
     top = spectrum.population()[0][1]
     return value * (top - spectrum.mean) / top
 
@@ -313,9 +313,7 @@ def threshold() -> Claim:
 
     def unweighted(value: Any, w_par: Any, w_perp: Any, c: Any) -> Any:
         return d.crossing(
-            lambda mu: (lambda s: float(s.population()[0][1] - s.edge()))(
-                d.curvature(mu, float(w_par), float(w_perp), float(c))
-            )
+            lambda mu: (lambda s: float(s.population()[0][1] - s.edge()))(_spectrum(mu, w_par, w_perp, c))
         )
 
     weights = {"w_par": 0.5, "w_perp": 1.0}
