@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import mpmath
 import numpy as np
@@ -142,6 +143,14 @@ def test_the_command_prints_counterexamples_and_shows_each_by_its_number(ask):
     other = json.loads(ask(f"replay {THEORY}/sharp-transform-up-to-two --json --seed 3"))["formulas"][0]
     assert other["replayed"]["p"] != row["replayed"]["p"]
     assert "no counterexample: it is not too strong" in ask(f"replay {THEORY}/mae-published-part")
+
+
+def test_verify_says_how_to_see_a_counterexample(ask, tmp_path):
+    printed = ask(f"verify {THEORY}/small-regret-gamma --jobs 1 --seed 2 --store {tmp_path / 'store.sqlite'}")
+    assert "counterexample: t = " in printed
+    (command,) = (line for line in printed.splitlines() if line.startswith("  theorylab replay "))
+    number = re.search(r"case\s+(-?\d+)\)", printed)[1]
+    assert f"case {number}:" in ask(command.strip().removeprefix("theorylab "))
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,8 @@ def verify_command(
             table(v)
         elif v.status != "holds" or not v.as_expected:
             click.echo(paragraph(f"{v.claim}: {v.status}; {remarks(v)}"))
+            if any(note.startswith("counterexample") for note in v.notes):
+                click.echo(f"  theorylab replay {v.claim} --budget {budget} --seed {options.seed}")
     as_expected = sum(v.as_expected for v in verdicts)
     rejected, mutants = (sum(v.mutants_rejected[i] for v in verdicts) for i in (0, 1))
     click.echo(f"{as_expected} of {len(verdicts)} claims as expected, {rejected} of {mutants} mutants rejected")
