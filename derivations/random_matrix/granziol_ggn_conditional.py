@@ -7,7 +7,8 @@ Model
 Result
     With g(x) = (1/(N-1)) sum_{i != 1} 1/(x - k_i): lambda_1' = (lambda_1 - (1 - t)/g(lambda_1))/t, an outlier iff
     D = 1 + (1 - t) g'(lambda_1)/g(lambda_1)^2 > 0; the eigenvectors in parameter space have squared overlap
-    D lambda_1/(t lambda_1'). For a spiked population this is `granziol_ggn`.
+    D lambda_1/(t lambda_1'). For a spiked population this is `granziol_ggn`. The bulk of the batch is the free
+    compression of K (`subordination.BatchLaw`): z = (omega - (1 - t)/g(omega))/t, G_batch(z) = g(omega).
 Assumptions
     The columns of X are exchangeable enough for the eigenvectors of K to be in general position: exactly so (Haar) for
     Gaussian columns. Errors are O(1/N); dividing by N instead of N - 1 is a further error of that order, and larger.
@@ -25,7 +26,8 @@ import sympy as sp
 
 from theorylab.derivation import Derivation, Step
 from theorylab.derivations.random_matrix import granziol_ggn as population
-from theorylab.parameters import Observed, Parameter, Space
+from theorylab.derivations.random_matrix.subordination import BatchLaw
+from theorylab.parameters import Interval, Observed, Parameter, Space
 from theorylab.prediction import Numerical
 
 SPECTRUM = Parameter(
@@ -167,6 +169,33 @@ CONDITIONAL_OVERLAP = Numerical(
     formula=r"\left(1 + (1-t) \frac{g'(\lambda_1)}{g(\lambda_1)^2}\right) \frac{\lambda_1}{t \lambda_1'}",
     space=Space([SPECTRUM, DATA, FRACTION]),
     quantity="squared overlap of batch and full-data eigenvectors",
+    conventions=_CONVENTIONS,
+    derivation=_DERIVATION,
+)
+
+# Absolute error of the distribution function, generously.
+CDF_ERROR = 1e-11
+LOAD = Parameter("rho", Interval(0, 1, open_low=True), "parameters per sample of the data set, P/N")
+LEVEL = Parameter("level", Interval(0, open_low=True), "the larger half of the eigenvalues of G; the others are 1")
+X = Parameter("x", Interval(0), "eigenvalue", default=1.0)
+
+
+def _two_levels(*, x: Any, rho: Any, t: Any, level: Any) -> tuple[np.ndarray, np.ndarray]:
+    x, *settings = np.broadcast_arrays(x, rho, t, level)
+    out, sets = np.empty(x.shape), np.stack(settings, axis=-1)
+    for load, part, place in np.unique(sets.reshape(-1, 3), axis=0):
+        at = (sets == (load, part, place)).all(axis=-1)
+        gram = BatchLaw([0.0, 1.0, place], part, [1.0 - load, load / 2.0, load / 2.0])
+        # B eigenvalues of the batch's Gram matrix and P of G_batch: the same but for zeros.
+        out[at] = 1.0 - part / load * (1.0 - gram.cdf(x[at]))
+    return out, np.full(out.shape, CDF_ERROR)
+
+
+CONDITIONAL_CDF = Numerical(
+    function=_two_levels,
+    formula=r"G_{\mathrm{batch}}(z) = g(\omega),\ z = \frac{1}{t} \left(\omega - \frac{1-t}{g(\omega)}\right)",
+    space=Space([X, LOAD, FRACTION, LEVEL]),
+    quantity="P(eigenvalue of a batch <= x), half of those of G at 1 and half at `level`",
     conventions=_CONVENTIONS,
     derivation=_DERIVATION,
 )

@@ -64,7 +64,7 @@ def top(
 
 def _ends_cost(*, P: float, r: float, t: float, lam1: float, depth: float, sigma_eps: float) -> Cost:
     weaker = min(lam1, depth) / _at_ratio(P, r, t, sigma_eps)
-    return spiked.pair_cost(spiked.pair_rows(round(P), weaker))
+    return spiked.pair_cost(spiked.pair_rows(round(P), weaker), vectors=False)
 
 
 @simulation(backends=("numpy", "numba"), cost=_ends_cost)
@@ -117,7 +117,7 @@ def _dense_cost(*, P: float, matrices: float = 1.0, pairs: float = 1.0, **_: obj
     work = (pairs * 10.0 + (1.0 - min(pairs, 1.0)) * 4.0) / 3.0 * P**3
     return Cost(
         flops=work + 8.0 * P**2,
-        bytes=8.0 * ((2.0 + 2.0 * matrices) * P**2 + 4.0 * P),
+        bytes=8.0 * ((0.4 + 2.0 * matrices + 1.6 * min(pairs, 1.0)) * P**2 + 4.0 * P),
         draws=matrices * P**2,
         moved=48.0 * matrices * P**2,
         factorisations=work,
@@ -232,7 +232,7 @@ def dense_batches(
 def _samples_cost(*, P: float, N: float, B: float, **_: object) -> Cost:
     return Cost(
         flops=8.0 * P**2 * (N + B),
-        bytes=8.0 * (P**2 * (4.0 * N + 2.0 * B) + 4.0 * N * (P + 1.0)),
+        bytes=8.0 * (P**2 * (2.0 * N + B) + 4.0 * N + 4.0),
         draws=P * N + 2.0 * N,
         moved=24.0 * P**2 * (3.0 * N + 2.0 * B),
         steps=2.0 * N,

@@ -137,6 +137,32 @@ def batch_spectrum(trials: int, rng: Stream, *, P: int, B: int, theta: float, si
     return covariance_eigenvalues(_data(trials, rng, P, B, theta, sigma))
 
 
+def _corner_cost(*, N: float, rho: float, t: float, **_: object) -> Cost:
+    P, B = rho * N, t * N
+    few = min(P, B)
+    work = 8.0 / 3.0 * N**3 + 2.0 * P * B * few + 4.0 / 3.0 * few**3
+    return Cost(
+        flops=work,
+        bytes=8.0 * (4.2 * N**2 + P * B),
+        draws=N**2,
+        moved=24.0 * 4.0 * N**2,
+        products=2.0 * P * B * few,
+        factorisations=work - 2.0 * P * B * few,
+        order=N,
+    )
+
+
+@simulation(backends=("numpy", "numba", "cupy"), cost=_corner_cost)
+def batch_of_levels(trials: int, rng: Stream, *, N: int, rho: float, t: float, level: float) -> np.ndarray:
+    """All P eigenvalues of a batch, float64[trials, P], ascending, zeros included, of a data set whose G has half of
+    its eigenvalues at 1 and half at `level`: X = sqrt(N G) V, V the first P rows of a Haar matrix."""
+    P, B = round(rho * N), round(t * N)
+    v = rng.haar(trials, N)[:, :P, :B]
+    xp = namespace(v)
+    scale = xp.where(xp.arange(P) < P // 2, xp.asarray(1.0), xp.asarray(math.sqrt(level))) * math.sqrt(N)
+    return covariance_eigenvalues(v * scale[:, None])
+
+
 @simulation(backends=("numpy", "numba", "cupy"), cost=lambda *, P, B: _rank_cost(P, B, P * B, P * B))
 def batch_rank(trials: int, rng: Stream, *, P: int, B: int) -> np.ndarray:
     """Numerical rank of a batch of B normal columns in R^P, float64[trials]."""

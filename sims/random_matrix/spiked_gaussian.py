@@ -174,14 +174,14 @@ def pentadiagonal(trials: int, rng: Stream, P: int, rows: int) -> np.ndarray:
     return matrix
 
 
-def pair_cost(rows: int) -> Cost:
-    """Of such a matrix and its eigenpairs."""
-    work = 10.0 * rows**3 / 3.0
+def pair_cost(rows: int, vectors: bool = True) -> Cost:
+    """Of such a matrix and its eigenpairs, or eigenvalues."""
+    work = (10.0 if vectors else 4.0) * rows**3 / 3.0
     return Cost(
         flops=work,
         factorisations=work,
         order=rows,
-        bytes=8.0 * (2.2 * rows**2 + 8.0 * rows),
+        bytes=8.0 * ((2.2 if vectors else 1.0) * rows**2 + 8.0 * rows),
         draws=6.0 * rows,
         steps=6.0 * rows,
         moved=8.0 * 8.0 * rows,

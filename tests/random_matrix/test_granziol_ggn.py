@@ -175,6 +175,18 @@ def test_the_conditional_form_is_continuous_where_the_outlier_appears():
     assert np.max(np.diff(overlaps)) < 0.02
 
 
+@pytest.mark.parametrize(("rho", "t"), [(0.25, 0.5), (0.5, 0.25), (1.0, 0.5)])
+def test_the_conditional_bulk_of_levels(rho, t):
+    """Its zeros and its first two moments: the second free cumulant of K is multiplied by t."""
+    x = np.append(0.0, np.geomspace(1e-5, 40.0, 6_000))
+    cdf = conditional.CONDITIONAL_CDF(x=x, rho=rho, t=t, level=4.0)
+    assert cdf[0] == pytest.approx(max(0.0, 1.0 - t / rho), abs=1e-9)
+    assert cdf[-1] == pytest.approx(1.0, abs=1e-9)
+    middle = (x[1:] + x[:-1]) / 2.0
+    for order, exact in ((1, 2.5), (2, 8.5 + (1.0 - t) / t * rho * 2.5**2)):
+        assert np.sum(middle**order * np.diff(cdf)) == pytest.approx(exact, rel=2e-3)
+
+
 @fixed
 @given(st.floats(0.01, 2.0), st.floats(0.01, 3.0), deviations, heights)
 def test_samples_drawn_at_most_once_are_a_batch_without_replacement(rho, t, sigma, height):
@@ -247,6 +259,7 @@ SIMULATIONS = {
         data_batches.with_replacement,
         {"N": 24, "rho": 0.5, "t": 0.5, "theta": 9.0, "sigma": 1.5, "batches": 2},
     ),
+    "spectrum of levels": (data_batches.batch_of_levels, {"N": 12, "rho": 0.5, "t": 0.25, "level": 4.0}),
     "spectrum": (data_batches.batch_spectrum, {"P": 9, "B": 6, "theta": 9.0, "sigma": 1.5}),
     "rank": (data_batches.batch_rank, {"P": 6, "B": 9}),
     "rank with replacement": (data_batches.resampled_rank, {"N": 8, "B": 6}),

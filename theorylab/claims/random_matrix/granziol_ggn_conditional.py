@@ -107,6 +107,42 @@ def conditional_rotation() -> Claim:
 
 
 @theory.claim
+def conditional_bulk() -> Claim:
+    """Given the spectrum of the data set's Gram matrix K, the bulk of a batch of t N samples has the transform
+    G(z) = g(omega) at z = (omega - (1 - t)/g(omega))/t, g that of K: its free compression.
+
+    For data sets with half of the eigenvalues at one level and half at another. No population model enters.
+    """
+    from theorylab.checks import Law
+    from theorylab.derivations.random_matrix import granziol_ggn_conditional as d
+    from theorylab.sims.random_matrix.data_batches import batch_of_levels
+
+    def unchanged(value: Any, x: Any, rho: Any, t: Any, level: Any) -> Any:
+        return 0.5 * (x >= 1.0) + 0.5 * (x >= level)
+
+    def points(N: int, *pairs: tuple[float, float]) -> list[dict[str, Any]]:
+        return [{"N": N, "rho": rho, "t": t, "level": 4.0} for rho, t in pairs]
+
+    return Claim(
+        prediction=d.CONDITIONAL_CDF,
+        simulation=batch_of_levels,
+        check=Law(variable="x"),
+        points=points(128, (0.25, 0.5)),
+        parameters=[d.DATA],
+        mutants=[
+            Mutant("no 1/t", lambda value, x, t, **others: d.CONDITIONAL_CDF(x=x / t, t=t, **others)),
+            Mutant("half the batch", lambda value, t, **others: d.CONDITIONAL_CDF(t=t / 2, **others)),
+            Mutant("the spectrum of the data set", unchanged),
+        ],
+        budgets={
+            "quick": Budget(trials=128, margin=0.04),
+            "standard": Budget(trials=256, margin=0.012, points=points(320, (0.25, 0.5), (0.5, 0.25))),
+            "paper": Budget(trials=512, margin=0.006, points=points(800, (0.25, 0.5), (0.5, 0.25), (0.25, 0.75))),
+        },
+    )
+
+
+@theory.claim
 def shift_with_replacement() -> Claim:
     """When a batch draws its samples with replacement, the largest eigenvalue moves further, to theta gamma(delta),
     with gamma = E[a/(1 + a delta)] over Poisson weights a.
