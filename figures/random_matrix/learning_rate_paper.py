@@ -30,7 +30,7 @@ THETA, SIGMA = 5.0, 1.0
 SPIKED = {"theta": THETA, "sigma": SIGMA}
 # Parameters and matrices of the spectra; parameters, replicas, steps and halvings of the boundary; network's batches.
 EFFORT: dict[str, dict[str, Any]] = {
-    "quick": {"spectra": (100, 24), "boundary": (24, 24, 24, 6), "batches": 600},
+    "quick": {"spectra": (100, 24), "boundary": (24, 24, 20, 6), "batches": 600},
     "standard": {"spectra": (200, 100), "boundary": (40, 200, 60, 9), "batches": 6_000},
     "paper": {"spectra": (400, 200), "boundary": (100, 500, 100, 10), "batches": 40_000},
 }
@@ -86,7 +86,7 @@ def _curvature(left: Axes, middle: Axes, budget: str, rng: Stream) -> None:
         error = overlaps.std(ddof=1) / np.sqrt(len(overlaps))
         middle.errorbar(size / P, overlaps.mean(), error, fmt="o", color="k", markersize=3.5, capsize=2)
     left.set(xscale="log", yscale="log", xlabel="$B/P$", ylabel="eigenvalue of the batch curvature")
-    left.set_title("outlier and bulk edge", fontsize=10)
+    left.set_title(rf"outlier and bulk edge ($\theta = {THETA:g}$, $\sigma = {SIGMA:g}$)", fontsize=10)
     left.legend(frameon=False, fontsize=7)
     middle.set(xscale="log", ylim=(-0.03, 1.03), xlabel="$B/P$", ylabel="squared overlap with the spike")
     middle.set_title(f"overlap ($P = {P}$)", fontsize=10)
@@ -97,23 +97,21 @@ def _rates(axes: Axes, budget: str, rng: Stream) -> None:
     P = effort[0]
     B = np.geomspace(1, 20 * P, 200)
     whole = np.unique(np.rint(B))
-    axes.plot(B / P, 2.0 / top(P, B), color="C0", label=r"SGD: $2/\lambda_1'$")
-    axes.plot(B / P, 2.0 / np.sqrt(top(P, B)), color="C1", label=r"adaptive: $2/\sqrt{\lambda_1'}$")
+    axes.plot(B / P, 2.0 / top(P, B), color="C0", label=r"SGD, one batch: $2/\lambda_1'$")
+    axes.plot(B / P, 2.0 / np.sqrt(top(P, B)), color="C1", label=r"adaptive, one batch: $2/\sqrt{\lambda_1'}$")
     axes.plot(
         whole / P,
         spiked_threshold(P=P, B=whole, **SPIKED),
         color="C2",
         ls="--",
         lw=1.0,
-        label="SGD, fresh batches, mean square",
+        label="SGD, fresh batches: mean square",
     )
     styles = ((0.0, 0, "C0", "o"), (0.5, 0, "C1", "o"), (0.0, 1, "C2", "s"), (0.5, 1, "C4", "s"))
     for power, fresh, colour, marker in styles:
         for i, size in enumerate(np.unique(np.rint(np.geomspace(2, 8 * P, 5))).astype(int)):
             found, error = boundary(rng, effort, int(size), power, fresh)
-            label = (
-                ("adaptive, fresh batches, measured" if power else "SGD, fresh batches, measured") if fresh else None
-            )
+            label = f"{'adaptive' if power else 'SGD'}, {'fresh batches' if fresh else 'one batch'}: where it diverges"
             axes.errorbar(
                 size / P,
                 found,
@@ -126,9 +124,9 @@ def _rates(axes: Axes, budget: str, rng: Stream) -> None:
                 label=label if i == 0 else None,
             )
     axes.set(xscale="log", yscale="log", xlabel="$B/P$", ylabel="largest stable learning rate")
-    axes.set_title(f"critical learning rates, measured by bisection ($P = {P}$)", fontsize=10)
-    axes.set_ylim(0.03, None)
-    axes.legend(frameon=False, fontsize=6.5)
+    axes.set_title(f"critical learning rates ($P = {P}$)", fontsize=10)
+    axes.set_ylim(0.008, None)
+    axes.legend(frameon=False, fontsize=6.5, loc="lower right")
 
 
 def _density(axes: Axes, known: Summary, spectrum: np.ndarray, model: dict[str, int], part: float, trials: int) -> None:
