@@ -85,7 +85,9 @@ def spectra(budget: str = "quick") -> Figure:
         axes.set_title(f"$B = {B}$: overlap {kept:.2f}" if kept else f"$B = {B}$: outliers lost", fontsize=9)
         axes.set(xlabel="eigenvalue", ylim=(0.0, 1.12 * density.max()))
     panels[0].set_ylabel("density")
-    panels[0].legend(frameon=False, fontsize=8, loc="upper left")
+    figure.legend(
+        *panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False, fontsize=8
+    )
     return figure
 
 

@@ -42,7 +42,7 @@ def shift_over_a_bulk() -> Claim:
             Mutant("B for b", d.uniform_shift / (1 - d.t)),
             Mutant("a bulk of [0, a]", -d.square / d.a * _log(1 - d.a / d.lam1)),
         ],
-        {"quick": (256, 0.055), "standard": (4_096, 0.015), "paper": (16_384, 0.008)},
+        {"quick": (768, 0.055), "standard": (4_096, 0.015), "paper": (16_384, 0.008)},
         sizes=DENSE,
     )
 
@@ -66,7 +66,7 @@ def bulk_neglected() -> Claim:
         "shift",
         BULKY,
         [],
-        {"quick": (256, 0.055), "standard": (4_096, 0.015), "paper": (16_384, 0.008)},
+        {"quick": (768, 0.055), "standard": (4_096, 0.015), "paper": (16_384, 0.008)},
         sizes=DENSE,
     )
 
