@@ -26,10 +26,10 @@ SMALL = (1e-4, 1e-3)
 TAUS = [0.0, 0.5, 1.0, 1.5, 2.0]
 
 
-def exact(points: Any = None) -> dict[str, Budget]:
+def exact(points: Any = None, quick: int = 256) -> dict[str, Budget]:
     """Budgets of observables without noise."""
     return {
-        "quick": Budget(trials=256, margin=1e-3),
+        "quick": Budget(trials=quick, margin=1e-3),
         "standard": Budget(trials=1024, margin=1e-4),
         "paper": Budget(trials=10_000, margin=1e-4, points=points),
     }
@@ -406,9 +406,9 @@ def linear_loss() -> Claim:
         simulation=two_class_loss,
         check=Expectation(given=("scorers", "biases", "x")),
         points=[
-            {"tau": 0.0, "rho": 4.0, "radius": 0.8, "inverse_norm": 0.5},
-            {"tau": 1.0, "rho": 4.0, "radius": 0.8, "inverse_norm": 0.0},
-            {"tau": 1.5, "rho": 4.0, "radius": 0.8, "inverse_norm": 1.0},
+            {"tau": 0.0, "rho": 4.0, "radius": 0.5, "inverse_norm": 0.5},
+            {"tau": 1.0, "rho": 4.0, "radius": 0.5, "inverse_norm": 0.0},
+            {"tau": 1.5, "rho": 4.0, "radius": 0.5, "inverse_norm": 1.0},
         ],
         mutants=[
             Mutant("no adversary", lambda value, radius, **a: d.linear_loss(**a, radius=0.0 * np.asarray(radius))),
@@ -419,7 +419,8 @@ def linear_loss() -> Claim:
             ),
         ],
         budgets=exact(
-            grid(tau=TAUS, rho=[0.5, 2.0], radius=0.3, inverse_norm=[0.0, 0.5, 1.0]),
+            grid(tau=TAUS, rho=[2.0, 4.0], radius=0.5, inverse_norm=[0.0, 0.5, 1.0]),
+            quick=512,
         ),
     )
 
