@@ -22,7 +22,8 @@ Result
       has: with the best ridge, more samples and more features are better.
 Assumptions
     Eigenfunctions behave like independent standard normal variables. The mean test error is then above the formula by
-    0.5 to 1.3 of it over min(n, k); near interpolation the training error by up to 4 of it.
+    0.5 to 1.3 of it over min(n, k); near interpolation the training error by up to 4 of it. As a function of the ridge
+    the risk may have several minima, where eigenvalues come in groups.
 Sources
     J. B. Simon, D. Karkada, N. Ghosh, M. Belkin, arXiv:2311.14646v4; the equations also in S. Mei, A. Montanari,
     arXiv:1908.05355, and L. Defilippis, B. Loureiro, T. Misiakiewicz, arXiv:2405.15699.

@@ -33,6 +33,8 @@ def more_is_better() -> Claim:
 
     Climbs over spectra, targets, noise and sizes look for a counterexample, and come as near to equality as they like:
     where there is little to learn. The reason is in the derivation: at given gamma the risk falls with n and with k.
+    The risk may have several minima over the ridge; the climbs find problems where two are equal, and a search for the
+    best ridge that follows one of them only.
     """
     from theorylab.derivations.double_descent import rf_eigenframework as d
     from theorylab.sims.double_descent.more_is_better import best_ridge
