@@ -151,11 +151,15 @@ class Law(ABC):
         """The support, cut where what is left does not count in a mean."""
         return self._reach()
 
+    def _marks(self) -> list[float]:
+        """Places between which a quantile is looked for: the ends of every interval, at least."""
+        return [*self._reach(), *self._bulk()]
+
     def _inverse(self, q: np.ndarray, function: Callable[[Any], np.ndarray], rising: bool) -> np.ndarray:
         if not np.all((q >= 0.0) & (q <= 1.0)):
             raise DomainError(f"q = {q[~((q >= 0.0) & (q <= 1.0))].flat[0]:g} is not a probability in [0, 1]")
         # Marks between which the law rises: nearly all draws lie between the middle two.
-        marks = np.unique([*self._reach(), *self._bulk()])
+        marks = np.unique(self._marks())
         levels = function(marks)
         ends = self.support()
         if not rising:

@@ -55,6 +55,10 @@ class MarchenkoPastur(Law):
         """P(X <= x), the atom included."""
         return numerics.cdf(x=x, c=self.c, sigma=self.sigma)
 
+    def sf(self, x: Any) -> np.ndarray:
+        """P(X > x)."""
+        return numerics.sf(x=x, c=self.c, sigma=self.sigma)
+
     def _bulk(self) -> tuple[float, float]:
         return self.edges()
 

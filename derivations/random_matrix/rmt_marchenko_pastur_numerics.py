@@ -15,6 +15,8 @@ Pair = tuple[Any, Any]
 
 # Gauss-Legendre rule for the distribution function near its lower edge.
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(28)
+# Angle from the upper edge up to which the tail is integrated.
+NEAR = 1.0
 
 
 def exact_sum(a: Any, b: Any) -> Pair:
@@ -164,6 +166,18 @@ def cdf(*, x: Any, c: Any, sigma: Any) -> np.ndarray:
     bulk = np.where(angle <= -2.0 * np.log1p(-gap), integral, closed)
     mass, zero = np.minimum(1.0, 1.0 / c), np.maximum(0.0, (c - 1.0) / c)
     return np.where(above <= 0, 1.0, zero * (x >= 0) + mass * np.where(inside, bulk, 0.0))
+
+
+def sf(*, x: Any, c: Any, sigma: Any) -> np.ndarray:
+    """1 - cdf, accurate relative to itself: near the upper edge an integral over the angle from there."""
+    x, c, sigma = np.broadcast_arrays(*(np.asarray(a, dtype=float) for a in (x, c, sigma)))
+    below, above = edge_distances(x, c, sigma)
+    inside = (below > 0) & (above > 0)
+    angle = 2.0 * np.arctan2(np.sqrt(np.where(inside, above, 0.0)), np.sqrt(np.where(inside, below, 1.0)))
+    nodes = np.minimum(angle, NEAR)[..., None] * (NODES + 1.0) / 2.0
+    point = (1.0 + c + 2.0 * np.sqrt(c))[..., None] - 4.0 * np.sqrt(c)[..., None] * np.sin(nodes / 2.0) ** 2
+    integral = angle / np.pi * ((np.sin(nodes) ** 2 / point) @ WEIGHTS)
+    return np.where(inside & (angle < NEAR), integral, 1.0 - cdf(x=x, c=c, sigma=sigma))
 
 
 def lower_edge(*, c: Any, sigma: Any) -> np.ndarray:

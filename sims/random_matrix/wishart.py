@@ -29,7 +29,8 @@ def spectrum(trials: int, rng: Stream, p: int, n: int, sigma: float, entries: st
     return covariance_eigenvalues(entries_of(trials, rng, p, n, sigma, entries))
 
 
-def _cost(*, p: float, c: float = 1.0, n: float = 0.0, **_: object) -> Cost:
+def dense_cost(*, p: float, c: float = 1.0, n: float = 0.0, **_: object) -> Cost:
+    """Cost of the spectrum of one dense matrix, of n = p/c columns where n is not given."""
     n = n or p / c
     few = min(p, n)
     gram, eigen = 2.0 * p * n * few, 4.0 / 3.0 * few**3
@@ -44,13 +45,13 @@ def _cost(*, p: float, c: float = 1.0, n: float = 0.0, **_: object) -> Cost:
     )
 
 
-@simulation(backends=("numpy", "numba", "cupy"), cost=_cost)
+@simulation(backends=("numpy", "numba", "cupy"), cost=dense_cost)
 def eigenvalues(trials: int, rng: Stream, *, p: int, c: float, sigma: float, entries: str) -> np.ndarray:
     """The whole spectrum of S, float64[trials, p]: the matrix is the unit of replication."""
     return spectrum(trials, rng, p, round(p / c), sigma, entries)
 
 
-@simulation(backends=("numpy", "numba", "cupy"), cost=_cost)
+@simulation(backends=("numpy", "numba", "cupy"), cost=dense_cost)
 def linear_statistics(
     trials: int, rng: Stream, *, p: int, c: float, lam: float, sigma: float, entries: str
 ) -> dict[str, np.ndarray]:
@@ -75,13 +76,13 @@ def _power_mean(values: np.ndarray, k: int) -> np.ndarray:
     return mean
 
 
-@simulation(backends=("numpy", "numba", "cupy"), cost=_cost)
+@simulation(backends=("numpy", "numba", "cupy"), cost=dense_cost)
 def power_mean(trials: int, rng: Stream, *, p: int, n: int, k: int, sigma: float) -> np.ndarray:
     """(1/p) tr S^k for Gaussian entries, float64[trials]; k = -1 is the inverse."""
     return _power_mean(spectrum(trials, rng, p, n, sigma, "gaussian"), k)
 
 
-@simulation(backends=("numpy", "numba", "cupy"), cost=_cost)
+@simulation(backends=("numpy", "numba", "cupy"), cost=dense_cost)
 def power_mean_at_ratio(
     trials: int, rng: Stream, *, p: int, c: float, k: int, sigma: float, entries: str
 ) -> np.ndarray:
