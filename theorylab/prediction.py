@@ -106,7 +106,7 @@ class Prediction(ABC):
             A SymPy expression in the parameters' symbols, or a function `f(value, **arrays) -> array` of the right
             value, whose numerical error the wrong one keeps.
         """
-        about = {"space": self.space, "quantity": self.quantity, "conventions": self.conventions}
+        about: dict[str, Any] = {"space": self.space, "quantity": self.quantity, "conventions": self.conventions}
         if not callable(formula):
             return ClosedForm(expr=formula, **about)
 
