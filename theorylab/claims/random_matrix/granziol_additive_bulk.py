@@ -176,7 +176,7 @@ def bulk_law() -> Claim:
             Mutant("a semicircle of the same variance", semicircle),
         ],
         budgets={
-            "quick": Budget(trials=64, margin=0.02),
+            "quick": Budget(trials=128, margin=0.022),
             "standard": Budget(trials=256, margin=0.008, points=points(400, 0.6, 1.0, 1.5)),
             "paper": Budget(trials=256, margin=0.004, points=points(1000, 0.6, 0.9, 1.0, 1.1, 1.5)),
         },
