@@ -26,11 +26,12 @@ import sympy as sp
 
 from theorylab.derivation import Derivation
 from theorylab.derivations.double_descent import continual_two_task_rotation_steps as steps
-from theorylab.derivations.double_descent.continual_two_task_rotation_steps import Polynomial, alpha, beta, d, m, p
+from theorylab.derivations.double_descent.continual_two_task_rotation_steps import Polynomial
 from theorylab.derivations.double_descent.gaussian_ols_exact import PowerSum
 from theorylab.parameters import Constraint, Integers, Interval, Parameter, Space
 from theorylab.prediction import ClosedForm, Implicit
 
+p, d, m, alpha, beta = steps.p, steps.d, steps.m, steps.alpha, steps.beta
 GOLDFARB = "Goldfarb, Evron, Weinberger, Soudry, Hand, arXiv:2401.12617v2, section 3"
 
 MOST = 10_000
@@ -72,7 +73,8 @@ def exact(numerator: Polynomial) -> Callable[..., np.ndarray]:
 
     def value(p: int, d: int, m: int) -> float:
         below = p * (p - 1) * (p - 2) * (p - 3) * (p + 1) * (p + 2) * (p + 4) * (p + 6)
-        return sum(c * d**i * m**j * p**k for i, j, k, c in terms) / below
+        above: int = sum(c * d**i * m**j * p**k for i, j, k, c in terms)
+        return above / below
 
     def values(*, p: Any, d: Any, m: Any) -> np.ndarray:
         columns = np.broadcast_arrays(p, d, m)

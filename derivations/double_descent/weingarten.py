@@ -122,7 +122,8 @@ def trace_moment(powers: Sequence[int], dimension: sp.Expr) -> sp.Expr:
     if legs == 0:
         return sp.S.One
     # Q_{x_l c_l} with c_l = x_{following(l)}: one cycle for each trace.
-    following, start = {}, 0
+    following: dict[int, int] = {}
+    start = 0
     for power in powers:
         cycle = list(range(start, start + power))
         following.update(zip(cycle, cycle[1:] + cycle[:1]))

@@ -30,7 +30,7 @@ def _cost(p: int, d: int, m: int, teachers: int, steps: int = 0) -> Cost:
     factors = 4.0 * p * d**2 + turned
     return Cost(
         flops=factors + fits,
-        bytes=8.0 * (6.0 * p * d + 4.0 * min(m, d) * m + 5.0 * p * teachers + 4.0 * d * d),
+        bytes=8.0 * (3.4 * p * d + 2.2 * min(m, d) * m + 1.6 * p * teachers + 1.5 * d * d),
         draws=p * d + m * min(m, d),
         moved=24.0 * (8.0 * p * d + 3.0 * m * min(m, d) + 4.0 * (1 + steps) * (p + d) * teachers),
         products=fits,

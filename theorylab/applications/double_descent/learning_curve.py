@@ -94,7 +94,8 @@ def curve(data: tuple[np.ndarray, np.ndarray], **options: Any) -> Result:
         np.array(counts),
         np.array([e.test for e in theory]),
         np.array([e.train for e in theory]),
-        *(np.mean(part, axis=0) for part in found),
+        np.mean(found.test, axis=0),
+        np.mean(found.train, axis=0),
         half,
         half_train,
         float(np.mean(labels**2)),
@@ -108,7 +109,8 @@ def curve(data: tuple[np.ndarray, np.ndarray], **options: Any) -> Result:
     notes = [
         f"measured over predicted is furthest from 1 at n = {counts[worst]}: "
         f"{result.measured[worst] / result.predicted[worst]:.3f} +- {half[worst] / result.predicted[worst]:.3f}",
-        f"labels less their mean; errors are mean squares on the rows left out; intervals of level {options['level']:g} are over {draws} draws",
+        "labels are taken less their mean; errors are mean squares on the rows left out",
+        f"intervals of level {options['level']:g} are over {draws} draws",
     ]
     if population.rank < len(y):
         notes.append(
