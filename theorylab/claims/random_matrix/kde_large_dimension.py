@@ -141,19 +141,11 @@ def participation_four_per_cent_more() -> Claim:
     """
     from dataclasses import replace
 
-    from theorylab.prediction import Numerical
-
     claim = _participation()
-    right = claim.prediction
-
-    def wrong(**at: Any) -> Any:
-        value, error = right.evaluate(**at)
-        return 1.04 * value, error
-
     point = {"d": 20, "n": 1000, "h": _widths(0.6)[0], "rho": 1.0, "k": 2}
     return replace(
         claim,
-        prediction=Numerical(function=wrong, space=right.space, quantity=right.quantity, conventions=right.conventions),
+        prediction=claim.prediction.altered(lambda value, **_: 1.04 * value),
         points=[point],
         mutants=[],
         budgets={name: Budget(trials=100_000, margin=0.01) for name in IDENTITY},
