@@ -86,7 +86,7 @@ def _best(eigenvalues: Spectrum | Any, n: float, k: float, power: Any, noise: fl
     risks = np.array([risk(u) for u in places])
     # There may be several minima, with groups of eigenvalues of different orders: each is looked at closely.
     sides = np.concatenate([[math.inf], risks, [math.inf]])
-    for i in np.flatnonzero((risks <= sides[:-2]) & (risks <= sides[2:])):
+    for i in map(int, np.flatnonzero((risks <= sides[:-2]) & (risks <= sides[2:]))):
         bracket = places[max(i - 1, 0)], places[min(i + 1, places.size - 1)]
         found = minimize_scalar(risk, bounds=bracket, method="bounded", options={"xatol": WIDTH})
         candidates += [at(float(found.x)), at(float(places[i]))]

@@ -77,7 +77,7 @@ class Spectrum:
 class Split(NamedTuple):
     """Number of eigenvalues above gamma, the sum of 1 - L over them, of L over the others, and p = sum L (1 - L)."""
 
-    count: float
+    larger: float
     missed: float
     seen: float
     spread: float
@@ -89,7 +89,7 @@ class Split(NamedTuple):
 
     def sides(self, target: float, spare: float) -> tuple[float, float]:
         """The two sides of sum L + spare = target, both sums of positive terms."""
-        excess = self.count - target
+        excess = self.larger - target
         return self.missed + max(-excess, 0.0), self.seen + spare + max(excess, 0.0)
 
 

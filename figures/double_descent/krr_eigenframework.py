@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -82,15 +83,15 @@ def taxonomy(budget: str = "quick") -> Figure:
     left.set_title(rf"$\lambda_i = i^{{-\alpha}}$, {modes} of them (dotted: $\alpha n/(n + 1/2)$)", fontsize=9)
     left.legend(frameon=False, fontsize=8, ncols=2, loc="upper left")
     decades = np.geomspace(1e3, 1e9, 19)
-    kinds = [
+    kinds: list[tuple[Any, dict[str, float], str, str]] = [
         (overfitting.CATASTROPHIC, {"c": 0.01}, "C3", r"$e^{-0.01 i}$: catastrophic, $c\,n$"),
         (overfitting.TEMPERED, {"alpha": 2.0}, "C2", r"$i^{-2}$: tempered, $\alpha$"),
         (overfitting.TEMPERED, {"alpha": 1.5}, "C1", r"$i^{-3/2}$ and a cusp on the sphere in $R^3$"),
-        (overfitting.SPHERE, {"d": 10}, "C4", r"a cusp on the sphere in $R^{10}$, to $10/9$"),
+        (overfitting.SPHERE_SUM, {"d": 10}, "C4", r"a cusp on the sphere in $R^{10}$, to $10/9$"),
     ]
     for prediction, at, colour, label in kinds:
         x = decades[:5] if prediction is overfitting.CATASTROPHIC else decades
-        y = [float(overfitting.SPHERE_SUM(n=round(n), **at) if "d" in at else prediction(n=round(n), **at)) for n in x]
+        y = [float(prediction(n=round(n), **at)) for n in x]
         right.loglog(x, np.array(y) - 1.0, color=colour, lw=1.2, label=label)
     benign = [float(overfitting.BORDERLINE_SUM(b=2.0, log_n=np.log(n))) for n in decades]
     right.loglog(decades, benign, color="C0", lw=1.2, label=r"$1/(i \log^2 i)$: benign, $1/\log n$")

@@ -64,7 +64,7 @@ def test_more_noise_and_a_harder_target_are_worse(at, factor) -> None:
 def test_at_given_gamma_more_is_better(gamma, n, k, factor, noise) -> None:
     spectrum, weights = Spectrum(np.arange(1.0, 31.0) ** -1.5), np.arange(1.0, 31.0) ** -1.0
     z = spectrum.split(gamma)
-    total = z.count - z.missed + z.seen
+    total = z.larger - z.missed + z.seen
     n, k = n + total, k + total
     risks = [
         at_gamma(spectrum, *size, gamma).test_risk(weights, noise)
@@ -102,7 +102,7 @@ def test_kappa_over_gamma_is_not_close_to_the_simulation() -> None:
     at = {**AT, "n": 30}
     measured = sims.random_features(100, Stream.from_seed(1), **at)["test"].mean()
     found = theory.solution(*(at[name] for name in ("alpha", "n", "rho", "ratio", "h")))
-    wrong = _kappa_over_gamma(found, theory.power(2.0, 150), 0.5 / 30)
+    wrong = _kappa_over_gamma(found, kernel.power(2.0, 150), 0.5 / 30)
     assert measured == pytest.approx(float(theory.TEST(**at)), rel=0.1)
     assert abs(wrong / measured - 1.0) > 1.0
 

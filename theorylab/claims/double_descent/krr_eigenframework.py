@@ -93,7 +93,7 @@ def _sampled(prediction: Any, observable: str, mutants: list[Mutant], points: An
 
 def _noise(*, n: float, beta: float, s: float, **_: float) -> float:
     """Variance of the label noise."""
-    return s * n ** (1.0 - beta)
+    return float(s * n ** (1.0 - beta))
 
 
 def _noisy(signal: Callable[..., float], factor: Callable[..., float]) -> Callable[..., Any]:

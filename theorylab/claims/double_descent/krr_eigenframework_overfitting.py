@@ -126,6 +126,7 @@ def on_spheres() -> Claim:
     d = 5.
     """
     from theorylab.derivations.double_descent import krr_overfitting as d
+    from theorylab.derivations.double_descent.krr_eigenframework import N
 
     return _summed(
         d.SPHERE,
@@ -137,7 +138,7 @@ def on_spheres() -> Claim:
             Mutant("no overfitting", d.d / d.d),
         ],
         1e-3,
-        [d.N],
+        [N],
     )
 
 

@@ -56,10 +56,11 @@ def _changed(change: Callable[..., Any]) -> Callable[..., Any]:
 
     def wrong(value: Any, **at: Any) -> Any:
         from theorylab.derivations.double_descent import rf_eigenframework as d
+        from theorylab.derivations.double_descent.krr_eigenframework import power
 
         alpha, n, rho, ratio, h = (float(at[name]) for name in ("alpha", "n", "rho", "ratio", "h"))
         beta, s = float(at.get("beta", 1.0)), float(at.get("s", 0.0))
-        return change(d.solution(alpha, n, rho, ratio, h), d.power(beta, round(ratio * n)), s * n ** (1.0 - beta))
+        return change(d.solution(alpha, n, rho, ratio, h), power(beta, round(ratio * n)), s * n ** (1.0 - beta))
 
     return wrong
 
@@ -116,8 +117,13 @@ def test_error() -> Claim:
     from theorylab.derivations.double_descent import rf_eigenframework as d
 
     mutants = [
-        Mutant("without k/(k - q) in the braces", _changed(lambda *at: _published(*at, feature_factor=False))),
-        Mutant("q(k - z) + z^2 in the prefactor", _changed(lambda *at: _published(*at, q_term=1.0))),
+        Mutant(
+            "without k/(k - q) in the braces",
+            _changed(lambda found, w, noise: _published(found, w, noise, feature_factor=False)),
+        ),
+        Mutant(
+            "q(k - z) + z^2 in the prefactor", _changed(lambda found, w, noise: _published(found, w, noise, q_term=1.0))
+        ),
         Mutant("kappa/g for k kappa/g", _changed(_kappa_over_gamma)),
         Mutant("a kernel with min(n, k) samples", _changed(_kernel)),
     ]
@@ -210,11 +216,12 @@ def peak() -> Claim:
     from theorylab.checks import Identity
     from theorylab.derivations.double_descent import rf_eigenframework as d
     from theorylab.derivations.double_descent.eigenframework import solve_krr
+    from theorylab.derivations.double_descent.krr_eigenframework import power, power_law
 
     def kernel_like(value: Any, **at: Any) -> Any:
         alpha, beta, n, ratio, s = (float(at[name]) for name in ("alpha", "beta", "n", "ratio", "s"))
         M = round(ratio * n)
-        return solve_krr(d.power_law(alpha, M), n, 0.0).bias(d.power(beta, M)) + s * n ** (1.0 - beta)
+        return solve_krr(power_law(alpha, M), n, 0.0).bias(power(beta, M)) + s * n ** (1.0 - beta)
 
     return Claim(
         prediction=d.AMPLITUDE,
