@@ -18,10 +18,10 @@ from theorylab.sims.double_descent.eigenfunctions import random_features
 ALPHA, BETA, NOISE, SMALL = 1.5, 2.0, 0.02, 1e-5
 EIGENVALUES = {"quick": 800, "standard": 1_000, "paper": 2_000}
 # Numbers of samples and of features: of the map in theory and in simulation, and of the slices.
-FINE = {"quick": 33, "standard": 49, "paper": 65}
+FINE = {"quick": 25, "standard": 49, "paper": 65}
 COARSE = {"quick": 7, "standard": 9, "paper": 13}
 LARGEST = {"quick": 160, "standard": 250, "paper": 600}
-TRIALS = {"quick": 8, "standard": 24, "paper": 60}
+TRIALS = {"quick": 5, "standard": 24, "paper": 60}
 
 
 def _ridge(spectrum: Spectrum, weights: np.ndarray, n: float, k: float, tuned: bool) -> float:
@@ -50,8 +50,8 @@ def maps(budget: str = "quick") -> Figure:
     spectrum, weights = power_law(ALPHA, modes), power(BETA, modes)
     fine = np.geomspace(8, largest, FINE[budget])
     coarse = np.unique(np.rint(np.geomspace(8, largest, COARSE[budget])).astype(int))
-    norm = LogNorm(0.03, 3.0)
-    levels = np.geomspace(0.03, 3.0, 13)
+    norm = LogNorm(0.05, 3.0)
+    levels = np.geomspace(0.05, 3.0, 13)
     shared: dict[str, Any] = {"norm": norm, "cmap": "viridis"}
     for column, tuned in enumerate((False, True)):
         theory = np.empty((fine.size, fine.size))
