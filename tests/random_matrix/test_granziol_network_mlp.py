@@ -155,6 +155,6 @@ def test_bad_input_is_named():
         theory.SHIFT(**{**AT, "N": 10**5, "d": 20, "h": 20, "t": 0.5})
 
 
-@pytest.mark.parametrize("name", ["batches", "variance", "spectra"])
+@pytest.mark.parametrize("name", ["batches", "excess", "variance", "spectra"])
 def test_twins(name):
     demand_twins(getattr(perceptron_batches, name), {**AT, "t": 0.5}, rtol=1e-7)

@@ -121,7 +121,7 @@ def plane_overlap() -> Claim:
             Mutant("B/P for P/B", _inverted(d.PLANE)),
             Mutant("all of it", lambda value, **_: 1.0 + 0.0 * value),
         ],
-        {"quick": (1_024, 0.044), "standard": (8_192, 0.015), "paper": (40_000, 0.006)},
+        {"quick": (2_048, 0.044), "standard": (8_192, 0.015), "paper": (40_000, 0.006)},
     )
 
 
@@ -172,12 +172,11 @@ def lower_overlap() -> Claim:
     return _trend(
         d.LOW_PLANE,
         "low_plane",
-        [{"mu": 0.0, "w_par": 0.3, "w_perp": 2.0, "c": 0.1}],
+        [{"mu": 0.0, "w_par": 0.3, "w_perp": 2.0, "c": 0.05}],
         [
             Mutant("all of it", lambda value, **_: 1.0 + 0.0 * value),
         ],
-        {"quick": (1_024, 0.05), "standard": (8_192, 0.015), "paper": (20_000, 0.007)},
-        sizes=(6, 12, 24, 48),
+        {"quick": (1_024, 0.018), "standard": (4_096, 0.008), "paper": (20_000, 0.004)},
     )
 
 
@@ -201,7 +200,7 @@ def mean_edge() -> Claim:
             Mutant("B/P for P/B", _inverted(d.MEAN_EDGE)),
             Mutant("twice the Tracy-Widom shift", lambda value, P, **at: 2.0 * value - d.UPPER_EDGE(**at)),
         ],
-        {"quick": (8_192, 0.019), "standard": (16_384, 0.018), "paper": (200_000, 0.012)},
+        {"quick": (16_384, 0.019), "standard": (32_768, 0.018), "paper": (200_000, 0.012)},
         (1, 1, 2),
         simulation=spectra,
     )

@@ -210,20 +210,22 @@ def next_orders() -> Claim:
     the other is worse than none between.
     """
     from theorylab.derivations.random_matrix import granziol_network_mlp as d
+    from theorylab.sims.random_matrix import perceptron_batches
 
     def alone(value: Any, N: Any, **at: Any) -> Any:
         return N**2 * d.THIRD(N=N, **at)
 
     return _mean(
         d.EXCESS,
-        "excess",
-        [{**LARGER, "t": 0.9}],
+        "value",
+        [{**TRAINED, "t": 0.9}],
         [
             Mutant("the third order alone", alone),
             Mutant("the fourth order alone", lambda value, **at: value - alone(value, **at)),
         ],
-        {"quick": (4_096, 0.04), "standard": (16_384, 0.03), "paper": (131_072, 0.03)},
-        [{**LARGER, "t": 0.9}],
+        {"quick": (2_048, 0.045), "standard": (8_192, 0.03), "paper": (32_768, 0.03)},
+        [{**TRAINED, "t": 0.9}, {**LARGER, "t": 0.9}],
+        simulation=perceptron_batches.excess,
         largest=({**LARGER, "t": 0.5},),
     )
 
