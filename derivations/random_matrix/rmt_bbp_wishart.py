@@ -49,6 +49,9 @@ from theorylab.derivations.random_matrix.rmt_bbp_wishart_steps import (
 from theorylab.parameters import Constraint, Interval, Parameter, Space
 from theorylab.prediction import ClosedForm, Numerical
 
+# Symbols and sums of `steps` that claims use, beside the predictions below.
+__all__ = ["T", "c", "ell", "mean", "sigma", "steps", "theta"]
+
 X = Parameter("x", Interval(), "sqrt(n) times the largest eigenvalue less its limit", default=0.0)
 ALPHA = Parameter("alpha", Interval(0, open_low=True), "population eigenvalue apart from the bulk", default=20.0)
 alpha = ALPHA.symbol

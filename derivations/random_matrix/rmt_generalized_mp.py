@@ -46,6 +46,9 @@ from theorylab.derivations.random_matrix.tracy_widom import TracyWidom
 from theorylab.parameters import Constraint, Integers, Interval, Parameter, Space
 from theorylab.prediction import ClosedForm, Implicit, Numerical
 
+# Symbols and sums of `steps` that claims use, beside the predictions below.
+__all__ = ["CONVENTIONS", "A", "T", "W", "c", "lam", "steps"]
+
 RIDGE = Parameter("lam", Interval(0, open_low=True), "ridge: the resolvent is taken at -lam", default=0.3)
 SAMPLES = Parameter("n", Integers(1), "samples")
 ORDER = Parameter("k", Integers(1, 3), "order of the moment")

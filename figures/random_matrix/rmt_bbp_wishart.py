@@ -86,12 +86,12 @@ def models(budget: str = "quick") -> Figure:
                 [0.4, start, *theta], [0.0, 0.0, *overlaps[:, side]], color=colour, ls=style, lw=1.2, label=label
             )
         places = np.linspace(0.5, 3.4, 13)
-        drawn = [
+        means_of_each = [
             _mean(sims.rectangular(TRIALS[budget], Stream.from_seed(5), p=SIZE[budget], c=ratio, theta=t)["overlaps"])
             for t in places
         ]
         for side, filled in ((0, colour), (1, "none")):
-            means, errors = (np.array([d[i][side] for d in drawn]) for i in (0, 1))
+            means, errors = (np.array([d[i][side] for d in means_of_each]) for i in (0, 1))
             right.errorbar(places, means, errors, color=colour, mfc=filled, **STYLE)
     right.set(xlabel=r"strength $\theta$", ylabel="squared overlap")
     right.set_title(r"$Y = \theta u v^T + X/\sqrt{n}$: from $c^{1/4}$ on", fontsize=9)

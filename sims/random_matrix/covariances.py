@@ -17,7 +17,7 @@ import numpy as np
 from theorylab.kernels.arrays import namespace
 from theorylab.kernels.eigen import covariance_eigenvalues
 from theorylab.kernels.random import Stream
-from theorylab.sims.random_matrix.wishart import dense_cost, entries_of
+from theorylab.sims.random_matrix.wishart import dense_cost
 from theorylab.simulation import Cost, simulation
 
 BACKENDS = ("numpy", "numba", "cupy")
@@ -27,7 +27,7 @@ def _coloured(
     trials: int, rng: Stream, p: int, n: int, values: tuple[float, ...], masses: tuple[float, ...], entries: str
 ) -> np.ndarray:
     """Sigma^(1/2) X, float64[trials, p, n]: the population in ascending order of its atoms' numbers."""
-    x = entries_of(trials, rng, p, n, 1.0, entries)
+    x = {"gaussian": rng.normal, "signs": rng.rademacher}[entries](trials, p, n)
     xp = namespace(x)
     first, second = round(masses[0] * p), round((masses[0] + masses[1]) * p)
     place = xp.arange(p)

@@ -118,7 +118,7 @@ def mean_extreme_eigenvalues() -> Claim:
 
     def wider(value: np.ndarray, *, c: Any, p: Any, **population: Any) -> np.ndarray:
         edges = bare(c=c, p=p, **population)
-        return edges + (value - edges) * np.asarray(p / c)[..., None] ** (1.0 / 6.0)
+        return np.asarray(edges + (value - edges) * np.asarray(p / c)[..., None] ** (1.0 / 6.0))
 
     return Claim(
         prediction=d.MEAN_EXTREMES,
