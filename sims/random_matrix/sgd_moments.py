@@ -85,9 +85,17 @@ def moment_order(trials: int, rng: Stream, *, spectrum: np.ndarray, B: int, eta:
     return -np.linalg.det(axes - np.stack(columns, axis=2))
 
 
-@simulation(
-    backends=("numpy", "numba", "cupy"), cost=lambda *, B, runs, **_: _cost(spectrum=np.ones(1), B=B, runs=runs)
-)
+def _log_cost(*, B: float, runs: float, **_: object) -> Cost:
+    numbers = B * runs
+    return Cost(
+        flops=40.0 * runs,
+        bytes=8.0 * (2.0 * numbers + 1.5 * runs + 8.0),
+        draws=numbers,
+        moved=40.0 * numbers + 80.0 * runs,
+    )
+
+
+@simulation(backends=("numpy", "numba", "cupy"), cost=_log_cost)
 def log_contraction(trials: int, rng: Stream, *, B: int, eta: float, runs: int) -> np.ndarray:
     """log of |theta| after a step over |theta| before, float64[trials]: one parameter, unit variance, mean of some
     runs."""

@@ -87,7 +87,7 @@ def variance() -> Claim:
             Mutant("standard deviation", sp.sqrt(d.variance_expr)),
         ],
         {
-            "quick": Budget(trials=32_768, margin=0.05),
+            "quick": Budget(trials=32_768, margin=0.07),
             "standard": Budget(trials=600_000, margin=0.015),
             "paper": Budget(trials=4_000_000, margin=0.005),
         },
@@ -102,7 +102,7 @@ def _participation() -> Claim:
 
     def points(d: int, n: int) -> list[dict[str, Any]]:
         few = [{"d": d, "n": n, "h": h, "rho": 1.0, "k": k} for h in _widths(0.6, 0.9)]
-        return few + [{"d": d, "n": n, "h": h, "rho": 1.0, "k": 2} for h in _widths(1.2, 1.6)]
+        return few + [{"d": d, "n": n, "h": h, "rho": 1.0, "k": 2} for h in _widths(1.2, 2.0)]
 
     return _expectation(
         "participation",
