@@ -7,6 +7,8 @@ PYTHON ?=
 candidates := $(if $(PYTHON),'$(PYTHON)',python3 python3.13 python3.12 python3.11)
 python := .venv/bin/python
 pip := $(python) -m pip --disable-pip-version-check
+# A process of tests for every core; more than four would want more memory than they save time.
+workers := -n auto --maxprocesses 4 --dist worksteal
 
 # A virtual environment remembers where it was installed from: after the checkout is moved or copied, install again.
 ifneq ($(shell cat .venv/.installed-from 2>/dev/null),$(shell pwd))
@@ -26,10 +28,10 @@ verify: .venv/.runtime  ## verify every claim [BUDGET=quick|standard|paper] [JOB
 	.venv/bin/theorylab verify --budget '$(BUDGET)'$(if $(JOBS), --jobs '$(JOBS)')
 
 test: .venv/.dev  ## run the test suite
-	$(python) -m pytest -q -m 'not full'
+	$(python) -m pytest -q -m 'not full' $(workers)
 
 test-full: .venv/.dev  ## run the test suite with the long form of every test
-	$(python) -m pytest -q
+	$(python) -m pytest -q $(workers)
 
 bench: .venv/.dev  ## run the speed comparisons
 	$(python) -m pytest -q tests/benchmarks --benchmark-enable --benchmark-only

@@ -35,14 +35,17 @@ def available() -> dict[str, Callable[[str], Figure]]:
 def select(names: Sequence[str]) -> list[str]:
     """The figures with these names, or of these theories or families; all when there are none."""
     known = available()
-    chosen: list[str] = []
-    for name in names or ("",):
-        asked = name.rstrip("/")
-        below = [f for f in known if not name or asked in (f, f.split("/")[0]) or _is_of(asked, known[f])]
-        if not below:
+    chosen = {name: below(name) for name in names} if names else {"": list(known)}
+    for name, found in chosen.items():
+        if not found:
             raise UnknownNameError("figure", name, known)
-        chosen += [f for f in below if f not in chosen]
-    return chosen
+    return list(dict.fromkeys(figure for found in chosen.values() for figure in found))
+
+
+def below(name: str) -> list[str]:
+    """The figure of this name, or those of this theory or family."""
+    asked = name.rstrip("/")
+    return [f for f, draws in available().items() if asked in (f, f.split("/")[0]) or _is_of(asked, draws)]
 
 
 def _is_of(theory: str, figure: Callable[[str], Figure]) -> bool:

@@ -57,7 +57,7 @@ def report_command(
     from theorylab import registry
     from theorylab.cli.progress import Bar
     from theorylab.cli.suite import demand, exit_code, verify_all
-    from theorylab.gallery import available, draw
+    from theorylab.gallery import below, draw
     from theorylab.report import write
 
     claims = [entry.claim for entry in registry.select(names, controls=not names)]
@@ -67,7 +67,8 @@ def report_command(
         target.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"cannot make the folder {folder}: {error.strerror}") from None
-    wanted = [f for f in available() if with_figures and any(c.name.startswith(f.rpartition("/")[0]) for c in claims)]
+    theories = dict.fromkeys(claim.name.rpartition("/")[0] for claim in claims)
+    wanted = [figure for theory in theories for figure in below(theory)] if with_figures else []
     with options.resources() as resources, Bar(len(claims) + len(wanted), "parts") as bar:
         verdicts = verify_all(claims, budget, options.seed, options.backend, resources, bar)
         pictures: list[Path] = []
