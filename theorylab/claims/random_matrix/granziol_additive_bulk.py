@@ -57,7 +57,7 @@ def _log(x: Any) -> Any:
 def bulk_neglected() -> Claim:
     """The published form (P/b) sigma_eps^2/lambda_1 holds over a wide bulk too.
 
-    It takes the bulk to be at zero. At a = 0.6 lambda_1 an eighth of the shift is missing; the claim
+    It takes the bulk to be at zero. At a = 2 lambda_1/3 a sixth of the shift is missing; the claim
     `shift_over_a_bulk` has all of it.
     """
     return _limit(

@@ -161,7 +161,7 @@ def goe_prefactor() -> Claim:
     """The idealisation: the batch noise is a GOE matrix of the same norm, so that the largest eigenvalue exceeds that
     of all samples by P sigma_eps^2/(b lambda_1), sigma_eps^2 = S2/(P(P+1)).
 
-    The right law in b, but 2 to 13 times too small in the networks tried (5 times here after training): the noise is
+    The right law in b, but 1.5 to 13 times too small in the networks tried (5 times here after training): the noise is
     concentrated in the columns of the outlier's eigenvector. The right prefactor is S_1, in the claim `shift`.
     """
     from theorylab.derivations.random_matrix import granziol_network_mlp as d
