@@ -158,7 +158,7 @@ def hidden_overlap() -> Claim:
         ],
         grid(c=0.5, ell=1.2, sigma=1.0),
         2.0 / 3.0,
-        ((4_096, 0.16), (65_536, 0.05), (262_144, 0.02)),
+        ((8_192, 0.16), (65_536, 0.05), (262_144, 0.02)),
     )
 
 
@@ -182,7 +182,7 @@ def threshold() -> Claim:
             Mutant("c = n/p", d.THRESHOLD.expr.subs(d.c, 1 / d.c)),
         ],
         budgets={
-            "quick": Budget(2_048, 0.12),
+            "quick": Budget(2_048, 0.16),
             "standard": Budget(8_192, 0.03, points=grid(c=[0.2, 4.0], p=20_000, sigma=1.3)),
             "paper": Budget(32_768, 0.015, points=grid(c=[0.2, 1.0, 4.0], p=200_000, sigma=1.3)),
         },

@@ -34,17 +34,18 @@ def _bulk(prediction: Any, observable: str, mutants: Sequence[Mutant], margins: 
     from theorylab.sims.random_matrix.spiked_covariances import spiked_bulk
 
     quick, standard, paper = margins
+    both = ({"c": 0.4, "alpha": 14.0, **TWO}, {"c": 0.1, "alpha": 2.3, **TWO})
     return Claim(
         prediction=prediction,
         simulation=spiked_bulk,
         check=Asymptotic(size="p", observable=observable),
-        points=({"c": 0.4, "alpha": 12.0, **TWO}, {"c": 0.1, "alpha": 2.3, **TWO}),
+        points=both if observable == "eigenvalue" else both[:1],
         parameters=[DIMENSION],
         mutants=mutants,
         budgets={
-            "quick": Budget(512, quick, sizes=(10, 20, 40, 80)),
-            "standard": Budget(2_048, standard, sizes=(20, 40, 80, 160)),
-            "paper": Budget(2_048, paper, sizes=(100, 200, 400, 800)),
+            "quick": Budget(1_024, quick, sizes=(8, 16, 32, 64)),
+            "standard": Budget(2_048, standard, sizes=(20, 40, 80, 160), points=both),
+            "paper": Budget(2_048, paper, sizes=(100, 200, 400, 800), points=both),
         },
     )
 
@@ -65,7 +66,7 @@ def outlier_of_a_general_bulk() -> Claim:
             Mutant("c = n/p", d.place.subs(c, 1 / c)),
             Mutant("a bulk of equal eigenvalues", alpha + c * alpha * average / (alpha - average)),
         ],
-        (0.04, 0.02, 0.01),
+        (0.037, 0.02, 0.01),
     )
 
 
@@ -78,10 +79,10 @@ def overlap_of_a_general_bulk() -> Claim:
         d.BULK_OVERLAP,
         "overlap",
         [
-            Mutant("psi' alone", d.slope),
+            Mutant("1, the population's eigenvector", d.alpha / d.alpha),
             Mutant("c = 2 p/n", d.BULK_OVERLAP.expr.subs(d.c, 2 * d.c)),
         ],
-        (0.05, 0.02, 0.01),
+        (0.053, 0.02, 0.01),
     )
 
 
@@ -150,7 +151,7 @@ def rectangular_threshold() -> Claim:
         prediction=d.RECTANGULAR_THRESHOLD,
         simulation=rectangular_growth,
         check=Boundary(parameter="theta", ladder=(-2.0, -1.0, 1.0, 2.0)),
-        points=grid(c=0.2, p=1_000),
+        points=grid(c=0.2, p=2_000),
         parameters=[DIMENSION, d.steps.THETA],
         mutants=[
             Mutant("sqrt c", d.c**0.5),
@@ -158,7 +159,7 @@ def rectangular_threshold() -> Claim:
             Mutant("1, whatever c", d.c / d.c),
         ],
         budgets={
-            "quick": Budget(1_024, 0.1),
+            "quick": Budget(2_048, 0.11),
             "standard": Budget(8_192, 0.03, points=grid(c=[0.2, 4.0], p=20_000)),
             "paper": Budget(32_768, 0.015, points=grid(c=[0.2, 1.0, 4.0], p=200_000)),
         },

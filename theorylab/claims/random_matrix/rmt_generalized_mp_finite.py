@@ -92,7 +92,7 @@ def resolvent_correction() -> Claim:
             Mutant("twice as much", trace(2.0)),
         ],
         budgets={
-            "quick": Budget(6_144, 0.25, sizes=(5, 10, 20, 40)),
+            "quick": Budget(8_192, 0.25, sizes=(5, 10, 20, 40)),
             "standard": Budget(65_536, 0.12, sizes=(10, 20, 40, 80)),
             "paper": Budget(262_144, 0.08, sizes=(20, 40, 80, 160)),
         },
