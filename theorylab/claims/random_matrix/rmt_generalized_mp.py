@@ -193,7 +193,7 @@ def edges() -> Claim:
             Mutant("c = 2 p/n", lambda value, c, **rest: d.EDGES(c=2.0 * c, **rest)),
         ],
         budgets={
-            "quick": Budget(512, 0.05, sizes=SIZES["quick"]),
+            "quick": Budget(256, 0.06, sizes=SIZES["quick"]),
             "standard": Budget(1024, 0.02, sizes=SIZES["standard"]),
             "paper": Budget(1024, 0.01, sizes=SIZES["paper"]),
         },
