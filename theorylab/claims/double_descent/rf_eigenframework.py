@@ -170,8 +170,7 @@ def implicit_ridge_four_percent_off() -> Claim:
     """A control: the trace of the resolvent 4 % too large."""
     from theorylab.derivations.double_descent import rf_eigenframework as d
 
-    off = Mutant("4 %", _changed(lambda found, *_: 1.04 / found.kappa))
-    wrong = replace(off.prediction(d.TRACE), conventions=d.TRACE.conventions)
+    wrong = d.TRACE.altered(lambda value, **_: 1.04 * value)
     return _sampled(wrong, "resolvent", [], TRACES, budgets((128, 0.015), (1024, 0.01), (2048, 0.004)))
 
 

@@ -64,12 +64,8 @@ def law() -> Claim:
 def law_five_per_cent_wide() -> Claim:
     """The output has that law with 5 % larger deviations."""
     from theorylab.derivations.infinite_width import finite_size_edgeworth as d
-    from theorylab.prediction import Numerical
 
-    def function(x: Any, **network: Any) -> Any:
-        return d.CDF.evaluate(x=x / 1.05, **network)
-
-    wrong = Numerical(function=function, space=d.CDF.space, quantity=d.CDF.quantity, conventions=d.CDF.conventions)
+    wrong = d.CDF.altered(lambda _, *, x, **network: d.CDF(x=x / 1.05, **network))
     return replace(
         _law(),
         prediction=wrong,

@@ -184,15 +184,8 @@ def slower_by_four_per_cent() -> Claim:
     from dataclasses import replace
 
     from theorylab.derivations.learning_dynamics import advani_saxe_linear_dynamics as d
-    from theorylab.prediction import Numerical
 
-    slower = Numerical(
-        function=lambda *, t, **rest: d.TRAIN.evaluate(t=0.96 * t, **rest),
-        space=d.TRAIN.space,
-        quantity=d.TRAIN.quantity,
-        conventions=d.TRAIN.conventions,
-        derivation=d.TRAIN.derivation,
-    )
+    slower = d.TRAIN.altered(lambda _, *, t, **rest: d.TRAIN(t=0.96 * t, **rest))
     claim = _averaged("train", [], slower)
     points = [{"alpha": 2.0, "snr": 20.0, "inr": 1.0, "t": np.array([0.5, 1.0])}]
     budgets = {

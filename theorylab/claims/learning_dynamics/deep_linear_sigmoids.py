@@ -147,15 +147,8 @@ def deep_layers_slower_by_three_per_cent() -> Claim:
     from dataclasses import replace
 
     from theorylab.derivations.learning_dynamics import deep_linear_sigmoids as d
-    from theorylab.prediction import Numerical
 
-    slower = Numerical(
-        function=lambda *, t, **rest: d.DEEP.evaluate(t=0.97 * t, **rest),
-        space=d.DEEP.space,
-        quantity=d.DEEP.quantity,
-        conventions=d.DEEP.conventions,
-        derivation=d.DEEP.derivation,
-    )
+    slower = d.DEEP.altered(lambda _, *, t, **rest: d.DEEP(t=0.97 * t, **rest))
     claim = deep_equal_layers()
     points = list(claim.points[:1])
     return replace(claim, prediction=slower, mutants=(), budgets=_exact(1e-3, quick=points, standard=points))

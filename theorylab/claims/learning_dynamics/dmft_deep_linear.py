@@ -163,13 +163,11 @@ def control_fields() -> Claim:
     """Kernels H_l that are larger by 1 %."""
     from theorylab.derivations.learning_dynamics import dmft_deep_linear as d
 
-    def larger(**at: Any) -> Any:
-        value, error = d.at_norms("H")(**at)
-        return 1.01 * value, error
-
     budgets = {b: Budget(1024, 0.006, sizes=QUICK) for b in ("quick", "standard", "paper")}
     mutant = Mutant("half of the kernel", lambda value, **_: value / 2)
-    return _network("H", [mutant], budgets, _points(TWO, times=LATE), replace(d.GIVEN["H"], function=larger))
+    return _network(
+        "H", [mutant], budgets, _points(TWO, times=LATE), d.GIVEN["H"].altered(lambda value, **_: 1.01 * value)
+    )
 
 
 @theory.claim

@@ -194,11 +194,7 @@ def control_shift() -> Claim:
 
     from theorylab.derivations.random_matrix import granziol_network_mlp as d
 
-    def wrong(**at: Any) -> tuple[Any, Any]:
-        value, error = d.SHIFT.evaluate(**at)
-        return 1.04 * value, error
-
-    return replace(_shift(replace(d.SHIFT, function=wrong), []), points=[{**TRAINED, "t": 0.5}])
+    return replace(_shift(d.SHIFT.altered(lambda value, **_: 1.04 * value), []), points=[{**TRAINED, "t": 0.5}])
 
 
 @theory.claim

@@ -343,9 +343,7 @@ def loss_exponent_four_per_cent_more() -> Claim:
     """
     from dataclasses import replace
 
-    claim = _measured("LOSS", {k: INSIDE[k] for k in ("II", "III")}, 0.01, [])
     from theorylab.derivations.scaling_laws import plrf_phases as d
-    from theorylab.prediction import ClosedForm
 
-    wrong = ClosedForm(expr=1.04 * d.eta, space=d.SPACE, quantity=d.LOSS.quantity, conventions=d.CONVENTIONS)
-    return replace(claim, prediction=wrong)
+    claim = _measured("LOSS", {k: INSIDE[k] for k in ("II", "III")}, 0.01, [])
+    return replace(claim, prediction=d.LOSS.altered(1.04 * d.eta))

@@ -288,9 +288,7 @@ def transform_times_1_04() -> Claim:
     from theorylab.sims.surrogate_losses.bounded_scores import bounded_search
 
     return Claim(
-        prediction=replace(
-            d.transform, expr=1.04 * d.transform.expr, numeric=lambda **arrays: 1.04 * d.transform(**arrays)
-        ),
+        prediction=d.transform.altered(lambda value, **_: 1.04 * value),
         simulation=bounded_search,
         check=Bound(variable="beta"),
         points=grid(tau=1.0, n=2, score_bound=[0.25, 0.5]),
