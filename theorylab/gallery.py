@@ -45,12 +45,12 @@ def select(names: Sequence[str]) -> list[str]:
 def below(name: str) -> list[str]:
     """The figure of this name, or those of this theory or family."""
     asked = name.rstrip("/")
-    return [f for f, draws in available().items() if asked in (f, f.split("/")[0]) or _is_of(asked, draws)]
+    return [f for f, draws in available().items() if asked in (f, f.split("/")[0]) or _is_of(asked, f, draws)]
 
 
-def _is_of(theory: str, figure: Callable[[str], Figure]) -> bool:
-    """Whether the module that this figure is in bears the theory's name."""
-    return figure.__module__.split(".")[-2:] == theory.replace("-", "_").split("/")
+def _is_of(theory: str, name: str, figure: Callable[[str], Figure]) -> bool:
+    """Whether a figure's name begins with the theory's, or the module that it is in bears it."""
+    return name.startswith(f"{theory}-") or figure.__module__.split(".")[-2:] == theory.replace("-", "_").split("/")
 
 
 def draw(name: str, budget: str, folder: Path, formats: Sequence[str]) -> list[Path]:
