@@ -236,14 +236,21 @@ class _Run:
         groups: Sequence[_Group],
         schedule: Sequence[int],
     ) -> None:
-        """A mutant is rejected when it fails at any point with the samples drawn so far."""
+        """A mutant is rejected when it fails at any point with the samples drawn so far.
+
+        Or when its differences do not fall with the size as the claim says, while those of the right prediction do.
+        """
         for name, mutant in mutants.items():
             if self.rejected[name]:
                 continue
             for group in groups:
                 level = self._level(schedule, group.look, len(groups))
-                if self._assess(mutant, cells, samples, group, level).status == "fails":
-                    self.rejected[name] = True
+                finding = self._assess(mutant, cells, samples, group, level)
+                self.rejected[name] = finding.status == "fails" or (
+                    finding.misfit
+                    and self._assess(self.claim.prediction, cells, samples, group, level).status == "holds"
+                )
+                if self.rejected[name]:
                     break
 
     def _underpowered(self, groups: Sequence[_Group], schedule: Sequence[int]) -> bool:

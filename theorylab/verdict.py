@@ -38,6 +38,8 @@ class Finding:
         For `fails`: what the sample behaves like.
     cells
         Which samples it rests on.
+    misfit
+        Whether the discrepancies of several sizes do not change with the size as the claim says they do.
     """
 
     where: str
@@ -52,6 +54,7 @@ class Finding:
     notes: tuple[str, ...] = ()
     behaves_as: str | None = None
     cells: tuple[int, ...] = ()
+    misfit: bool = False
 
     def undecided(self, why: str) -> Finding:
         """The same evidence, which for a reason does not decide."""

@@ -5,6 +5,8 @@ Statistical tests use fixed seeds; each states its chance of a false alarm at a 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import sympy as sp
@@ -13,6 +15,7 @@ from synthetic import A, N, T, closed, judge, make, noise
 
 from theorylab.checks import Asymptotic, Exponent
 from theorylab.checks.fits import fit, power_design
+from theorylab.claim import Mutant
 from theorylab.errors import DesignError
 from theorylab.inference import means
 from theorylab.inference.means import Moments
@@ -156,6 +159,18 @@ def test_asymptotic_with_another_rate_is_not_confirmed(rng):
         asymptotic(margin=0.05, trials=8192), around(lambda n: 1 + 0.3 * n**-0.3, rng, sd=0.02, trials=8192)
     )
     assert verdict.status != "holds"
+
+
+def test_mutant_of_another_rate_is_rejected(rng):
+    """Truth 1 + 0.5/n. A mutant that is 1 + 2 n^-0.3 has the right limit; its differences do not fall like 1/n."""
+    size = N.symbol
+    right = asymptotic(prediction=closed(A.symbol, A, N), margin=0.05, trials=8192)
+    claim = replace(right, mutants=[Mutant("slow", 1 + 2 / size**0.3)])
+    samples = around(lambda n: 1 + 0.5 / n, rng, sd=0.02, trials=8192)
+    assert judge(claim, samples).mutants == {"slow": True}
+    # Where the right prediction does not follow the rate either, that tells nothing of the mutant.
+    bent = around(lambda n: 1 + 0.5 / n + 1 / n**0.3, rng, sd=0.02, trials=8192)
+    assert judge(replace(right, mutants=[Mutant("part", 1 + 0.8 / size**0.3)]), bent).mutants == {"part": False}
 
 
 def test_rate_is_compared_where_it_is_seen(rng):

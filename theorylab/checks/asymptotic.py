@@ -40,7 +40,8 @@ class Asymptotic(Trend):
     finite-size term is seen at all its freely fitted rate must be within `rate_tolerance` of the stated one. A
     single size confirms nothing about an asymptotic formula. The error level is that of the model: a correction that
     falls as slowly as the stated one but is not of its form is seen only as far as the residuals, the rate and the
-    smallest size show it.
+    smallest size show it. A mutant is rejected when its limit is outside the margin, and also when its residuals do not
+    fit while those of the prediction do.
 
     Parameters
     ----------
@@ -113,14 +114,14 @@ class Asymptotic(Trend):
             notes=self._notes(trends, max(n) ** self.rate, scales[-1]),
             distrust=trust,
         )
-        finding = compare(extrapolation=drift)
+        tension = [t.fit.tension(alpha) for t in trends]
+        finding = replace(compare(extrapolation=drift), misfit=any(tension))
         if self.order == 1 and (finding.status == "holds" or not shape):
             notes, compatible = self._rates(n, trends, alpha)
             finding = replace(finding, notes=(*finding.notes, *notes))
             if finding.status == "holds" and not compatible:
                 return finding.undecided("the limit agrees but the rate does not: sizes too small, or another rate")
-        tension = [t.fit.tension(alpha) for t in trends]
-        if finding.status != "inconclusive" and any(tension):
+        if finding.status != "inconclusive" and finding.misfit:
             tense = np.array([t is not None for t in tension]).reshape(shape)
             rest = compare(extrapolation=np.where(tense, UNBOUNDED, drift))
             return rest if rest.status == "fails" else finding.undecided(next(t for t in tension if t))
