@@ -82,16 +82,19 @@ def extremes(
     value, plane, axis : float64[trials]
         Largest eigenvalue, and squared overlaps of its eigenvector with the plane (e_1, e_2) and with e_1.
     low, low_plane : float64[trials]
-        Smallest eigenvalue, and its eigenvector's overlap with the plane.
+        Smallest eigenvalue, and its eigenvector's overlap with the plane: the mean over the null space where B < P.
     """
     values, vectors = _eigh(_drawn(trials, rng, P, c, mu, w_par, w_perp))
     plane, axis = _weights(vectors[:, :, -1])
+    # With fewer samples than dimensions the eigenvectors of 0 are any basis of their space.
+    lowest = max(P - round(P / c), 1)
+    xp = namespace(vectors)
     return {
         "value": values[:, -1],
         "plane": plane,
         "axis": axis,
         "low": values[:, 0],
-        "low_plane": _weights(vectors[:, :, 0])[0],
+        "low_plane": xp.sum(vectors[:, :2, :lowest] ** 2, axis=(1, 2)) / lowest,
     }
 
 
