@@ -122,7 +122,7 @@ def density(trials: int, rng: Stream, *, m: int, r: float, s: float, h: float, n
 
 
 def _nearest_cost(*, n: float, **_: object) -> Cost:
-    return Cost(flops=300.0 * n, bytes=45.0 * n + 64.0, draws=2.0 * n, moved=120.0 * n)
+    return Cost(flops=300.0 * n, bytes=40.0 * n + 64.0, draws=2.0 * n, moved=120.0 * n)
 
 
 @simulation(backends=("numpy", "numba"), cost=_nearest_cost)
