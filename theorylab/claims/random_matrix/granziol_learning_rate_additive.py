@@ -118,7 +118,7 @@ def additive_linear_scaling() -> Claim:
     longer the largest eigenvalue: below b_c the edge is, and the law is `additive_exponent`. The linear rule is right
     under multiplicative noise, `sgd_exponent`.
     """
-    return _exponent("sgd_exponent", [Mutant("square root", lambda value, **_: value / 2)])
+    return _exponent("sgd_exponent", [])
 
 
 def _damping(prediction: str, simulation: str, point: dict[str, float], mutants: list[Mutant]) -> Claim:
