@@ -17,9 +17,8 @@ from theorylab.checks.base import (
     Trend,
     compare_means,
     describe,
-    scale_of,
 )
-from theorylab.checks.expectation import margin_scale, residuals
+from theorylab.checks.expectation import distance, margin_scale, residuals
 from theorylab.checks.fits import Fit, fit, power_design
 from theorylab.claim import Budget, Claim
 from theorylab.inference import means, tails
@@ -164,13 +163,8 @@ class Asymptotic(Trend):
         self, claim: Claim, mutant: Prediction, budget: Budget, cells: Sequence[Cell], samples: Sequence[Samples]
     ) -> float:
         """Largest distance of a mutant from the prediction at the largest size of each point."""
-        distance = 0.0
-        for group in self.groups(claim, budget, cells):
-            cell, sample = cells[group[-1]], samples[group[-1]]
-            _, right, _ = residuals(self.observable, self.given, claim.prediction, cell, sample)
-            _, wrong, _ = residuals(self.observable, self.given, mutant, cell, sample)
-            distance = max(distance, float(np.max(np.abs(wrong - right) / scale_of(self.scale, right, claim.name))))
-        return distance
+        largest = [group[-1] for group in self.groups(claim, budget, cells)]
+        return max(distance(self, claim, mutant, cells[i], samples[i]) for i in largest)
 
 
 @dataclass(frozen=True)

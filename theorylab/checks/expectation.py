@@ -81,12 +81,14 @@ class Expectation(Check):
         self, claim: Claim, mutant: Prediction, budget: Budget, cells: Sequence[Cell], samples: Sequence[Samples]
     ) -> float:
         """Largest distance of a mutant from the prediction over the points."""
-        distance = 0.0
-        for cell, sample in zip(cells, samples):
-            _, right, _ = residuals(self.observable, self.given, claim.prediction, cell, sample)
-            _, wrong, _ = residuals(self.observable, self.given, mutant, cell, sample)
-            distance = max(distance, float(np.max(np.abs(wrong - right) / scale_of(self.scale, right, claim.name))))
-        return distance
+        return max(distance(self, claim, mutant, cell, sample) for cell, sample in zip(cells, samples))
+
+
+def distance(check: Expectation | Asymptotic, claim: Claim, mutant: Prediction, cell: Cell, sample: Samples) -> float:
+    """Largest distance of a mutant from the right prediction over the components at one cell, on the margin's scale."""
+    _, right, _ = residuals(check.observable, check.given, claim.prediction, cell, sample)
+    _, wrong, _ = residuals(check.observable, check.given, mutant, cell, sample)
+    return float(np.max(np.abs(wrong - right) / scale_of(check.scale, right, claim.name)))
 
 
 def margin_scale(
